@@ -1,0 +1,460 @@
+/*
+ * The map of the pure half: what needs no nginx.
+ *
+ * Files named proctor_<name>.c include no nginx header.  The module, the
+ * `proctor` command and the unit tests share them, so that nobody's answer can
+ * differ from the gateway's.  Every public function is listed here under the
+ * file that defines it.
+ *
+ * Return codes: PROCTOR_OK, or one of the negative codes below; functions
+ * that return a pointer return NULL when memory ran out or, where they take a
+ * proctor_report_t, when something was reported.
+ */
+
+#ifndef PROCTOR_H_INCLUDED
+#define PROCTOR_H_INCLUDED
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+
+#define PROCTOR_VERSION "0.1.0"
+
+#define PROCTOR_OK      0
+#define PROCTOR_ERROR   -1 /* out of memory, or a bound of ours was hit */
+#define PROCTOR_INVALID -2 /* the input does not fit */
+
+#define PROCTOR_SHA256_LEN 32
+
+
+/* Bytes with a length: not NUL-terminated unless its owner says so. */
+
+typedef struct {
+    const char *data;
+    size_t len;
+} proctor_str_t;
+
+#define proctor_str(s)                                                         \
+    {                                                                          \
+        (s), sizeof(s) - 1                                                     \
+    }
+
+
+/* proctor_arena.c: memory that is freed all at once; never thread-shared */
+
+typedef struct proctor_arena_s proctor_arena_t;
+
+/* `limit`: bytes after which allocations fail; 0: no limit */
+proctor_arena_t *proctor_arena_create(size_t limit);
+/* uninitialised, aligned for any type; NULL: out of memory or over limit */
+void *proctor_arena_alloc(proctor_arena_t *a, size_t size);
+void *proctor_arena_calloc(proctor_arena_t *a, size_t size);
+/* NUL-terminated copy */
+char *proctor_arena_strndup(proctor_arena_t *a, const char *s, size_t len);
+/* NUL-terminated; NULL: out of memory */
+char *proctor_arena_printf(proctor_arena_t *a, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* fn(data) runs at reset and destroy, last added first */
+int proctor_arena_cleanup(
+    proctor_arena_t *a, void (*fn)(void *data), void *data);
+/* forgets everything, keeps the first block for the next use */
+void proctor_arena_reset(proctor_arena_t *a);
+void proctor_arena_destroy(proctor_arena_t *a);
+
+
+/*
+ * Whoever compiles a document is told of each thing it does not understand:
+ * where (a JSON Pointer, RFC 6901) and why (one plain sentence without a stop).
+ */
+
+typedef struct {
+    void (*fault)(void *data, const char *pointer, const char *reason);
+    void *data;
+    unsigned count; /* of faults; kept by proctor_report() */
+} proctor_report_t;
+
+void proctor_report(proctor_report_t *report, const char *pointer,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+
+/*
+ * proctor_json.c: JSON text (RFC 8259) to a tape of nodes, for what clients
+ * send.  jansson reads our own configuration; here it will not do: it refuses
+ * integers over 64 bits, which a free-form field may hold, cannot say where a
+ * value stands, and its lexer costs more than a whole proxied request.
+ *
+ * Refused: duplicate members (after unescaping), bad UTF-8, a BOM, lone
+ * surrogates, trailing bytes, more than PROCTOR_JSON_DEPTH levels or
+ * PROCTOR_JSON_NODES values.  Time is linear in the text, whatever the keys.
+ *
+ * Nodes stand in document order.  An array is followed by its items, an object
+ * by its members, each a STRING node (the key) and the value's node.  `next`
+ * is the index of the node after the whole value.  Nodes point into the text,
+ * which must outlive the document.
+ */
+
+#define PROCTOR_JSON_DEPTH 128
+#define PROCTOR_JSON_NODES 1000000
+
+typedef enum {
+    PROCTOR_JSON_NULL = 0,
+    PROCTOR_JSON_FALSE,
+    PROCTOR_JSON_TRUE,
+    PROCTOR_JSON_NUMBER,
+    PROCTOR_JSON_STRING,
+    PROCTOR_JSON_ARRAY,
+    PROCTOR_JSON_OBJECT
+} proctor_json_type_e;
+
+typedef struct {
+    const char *text; /* string: after its quote, still escaped when
+                                  `escaped`; else: first byte of the literal */
+    uint32_t len;     /* of text, bytes; a string's without quotes */
+    uint32_t next;
+    uint32_t count;  /* array: items; object: members; key: hash */
+    uint8_t type;    /* proctor_json_type_e */
+    uint8_t escaped; /* string: has a backslash */
+} proctor_json_node_t;
+
+typedef struct {
+    proctor_json_node_t *nodes; /* nodes[0] is the root; malloc'ed */
+    uint32_t nnodes;
+    uint32_t capacity;
+    proctor_arena_t *arena; /* for decoded strings; may be NULL
+                                         until one is asked for */
+    const char *error;      /* why parse failed: a constant phrase,
+                                         "is not valid UTF-8" */
+    size_t error_offset;
+} proctor_json_t;
+
+/* zeroed struct; both keep `nodes` for the next parse of the same worker */
+void proctor_json_init(proctor_json_t *doc);
+void proctor_json_free(proctor_json_t *doc);
+/* OK, INVALID (doc->error says why, doc->error_offset where), ERROR */
+int proctor_json_parse(proctor_json_t *doc, const char *text, size_t len);
+/* the node's string without escapes; allocates in doc->arena when escaped */
+int proctor_json_string(proctor_json_t *doc, uint32_t node, proctor_str_t *out);
+/* index of the member's value; 0: not an object, or no such member */
+uint32_t proctor_json_member(
+    proctor_json_t *doc, uint32_t object, const char *name, size_t len);
+/* index of the value that an RFC 6901 pointer names; UINT32_MAX: none */
+uint32_t proctor_json_find(proctor_json_t *doc, const char *pointer);
+/* 1 when every byte of s is part of valid UTF-8 (RFC 3629) */
+int proctor_json_utf8(const char *s, size_t len);
+
+/* Builds a flat object (query parameters) without a text to parse. */
+int proctor_json_object_begin(proctor_json_t *doc);
+/* type: NUMBER (text is a JSON number), STRING (text is decoded), TRUE.. */
+int proctor_json_object_add(proctor_json_t *doc, const proctor_str_t *name,
+    proctor_json_type_e type, const proctor_str_t *text);
+void proctor_json_object_end(proctor_json_t *doc);
+
+
+/*
+ * proctor_schema.c: JSON Schema 2020-12, compiled once.
+ *
+ * A set belongs to one JSON document (a contract, a teams file); schemas are
+ * named by their JSON Pointer in it, and every $ref must stay inside it.
+ * Unknown keywords, unevaluated*, $dynamicRef, $dynamicAnchor, $vocabulary and
+ * remote references are reported by name.  Our one extension is
+ *     "x-proctor": {"error": "<sentence>", "fields": ["a", "b"]}
+ * on a schema: when the schema fails, this one sentence is the violation, once
+ * for each field (a property of the object the schema stands on).
+ */
+
+typedef struct proctor_schema_s proctor_schema_t;
+typedef struct proctor_schema_set_s proctor_schema_set_t;
+
+#define PROCTOR_SCHEMA_FORMAT                                                  \
+    0x01                            /* `format` is asserted; unknown formats
+                                          are reported */
+#define PROCTOR_SCHEMA_LENIENT 0x02 /* unknown keywords pass (suite runner) */
+
+/* document: borrowed, must outlive the set; all memory is the arena's */
+proctor_schema_set_t *proctor_schema_set_create(proctor_arena_t *arena,
+    json_t *document, unsigned options, proctor_report_t *report);
+/* compiles, or finds, the schema at `pointer`; NULL: reported */
+const proctor_schema_t *proctor_schema_compile(
+    proctor_schema_set_t *set, const char *pointer);
+/* the declared type when it is one simple type, else -1 (a query parameter's
+   text becomes a value by it): PROCTOR_JSON_*, integer is NUMBER */
+int proctor_schema_type(const proctor_schema_t *schema);
+/* 1 when the type is "integer" */
+int proctor_schema_is_integer(const proctor_schema_t *schema);
+
+
+/*
+ * proctor_schema_check.c: does a value fit a compiled schema?  No recursion
+ * deeper than PROCTOR_JSON_DEPTH times the schema's own nesting; a step budget
+ * bounds what $ref and anyOf can multiply; PCRE2 runs under a match limit, and
+ * a pattern that hits it does not match.  Thread-safe: a compiled schema is
+ * never written.
+ */
+
+typedef struct proctor_violation_s proctor_violation_t;
+
+struct proctor_violation_s {
+    const char *pointer; /* RFC 6901, of the offending value */
+    const char *message; /* "must be at most 100": the field is
+                                         its subject; a whole sentence, with
+                                         capital and stop, when `sentence` */
+    int sentence;
+    proctor_violation_t *next;
+};
+
+#define PROCTOR_VIOLATIONS_MAX 64
+
+typedef struct {
+    proctor_arena_t *arena; /* where violations live */
+    proctor_violation_t *first;
+    proctor_violation_t *last;
+    unsigned count; /* also those over the maximum */
+} proctor_violations_t;
+
+/*
+ * OK; INVALID: every violation is appended to `out` (may be NULL: only the
+ * verdict); ERROR: memory or the step budget ran out.  `prefix` is put before
+ * each pointer ("" or NULL: none).
+ */
+int proctor_schema_check(const proctor_schema_t *schema, proctor_json_t *doc,
+    uint32_t node, const char *prefix, proctor_violations_t *out);
+/* appends; message is copied */
+int proctor_violations_add(proctor_violations_t *v, const char *pointer,
+    int sentence, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+
+/*
+ * proctor_route.c: the path exactly as sent to an operation.
+ *
+ * A tree of segments; at each level a literal wins over a parameter, and the
+ * match backs up to the parameter when the literal leads nowhere.
+ */
+
+typedef struct proctor_operation_s proctor_operation_t;
+typedef struct proctor_path_s proctor_path_t;
+typedef struct proctor_route_s proctor_route_t;
+
+typedef enum {
+    PROCTOR_GET = 0,
+    PROCTOR_POST,
+    PROCTOR_PUT,
+    PROCTOR_PATCH,
+    PROCTOR_DELETE,
+    PROCTOR_METHODS
+} proctor_method_e;
+
+#define PROCTOR_PATH_PARAMS 8 /* at most, in one path template */
+
+typedef struct {
+    const proctor_path_t *path;
+    proctor_str_t params[PROCTOR_PATH_PARAMS]; /* into the path */
+    unsigned nparams;
+} proctor_match_t;
+
+typedef enum {
+    PROCTOR_ROUTE_FOUND = 0,
+    PROCTOR_ROUTE_NONE,  /* no such path */
+    PROCTOR_ROUTE_SLASH, /* the same path but for its final slash
+                                         exists; match->path is that one */
+    PROCTOR_ROUTE_FORM   /* not a form we accept at all */
+} proctor_route_e;
+
+proctor_route_t *proctor_route_create(proctor_arena_t *arena);
+/* template "/a/{x}/b/"; NULL, with *reason set, when it clashes or is bad */
+int proctor_route_add(
+    proctor_route_t *route, const proctor_path_t *path, const char **reason);
+/*
+ * path: without the query.  *reason (constant phrase) is set on FORM: a byte
+ * other than unreserved, sub-delims but ";", ":" and "@" (RFC 3986, 3.3), a
+ * percent sign, a dot segment, an empty segment.  API.md, decision 12.
+ */
+proctor_route_e proctor_route(const proctor_route_t *route, const char *path,
+    size_t len, proctor_match_t *match, const char **reason);
+
+
+/* proctor_contract.c: one OpenAPI 3.1 document, compiled */
+
+typedef enum {
+    PROCTOR_IN_PATH = 0,
+    PROCTOR_IN_QUERY,
+    PROCTOR_IN_HEADER
+} proctor_in_e;
+
+typedef struct {
+    proctor_str_t name; /* header: lower case */
+    proctor_in_e in;
+    int required;
+    const proctor_schema_t *schema;
+} proctor_param_t;
+
+typedef enum {
+    PROCTOR_ERRORS_DETAIL = 0, /* {"detail": ...}: Django REST style */
+    PROCTOR_ERRORS_STATUS      /* {"status":"error","code":...} */
+} proctor_errors_e;
+
+struct proctor_operation_s {
+    proctor_str_t id; /* operationId, NUL-terminated */
+    proctor_method_e method;
+    const proctor_path_t *path;
+    proctor_str_t right;     /* x-proctor.right, NUL-terminated */
+    proctor_param_t *params; /* path parameters first, in the order
+                                         of the template */
+    unsigned nparams;
+    int has_body;
+    int body_required;
+    const proctor_schema_t *body; /* of application/json */
+    proctor_str_t *links;         /* names of top-level members of the
+                                         answer that hold absolute URLs */
+    unsigned nlinks;
+    unsigned index; /* in contract->operations */
+};
+
+struct proctor_path_s {
+    proctor_str_t template; /* NUL-terminated */
+    const proctor_operation_t *operations[PROCTOR_METHODS];
+    const char *allow; /* "GET, HEAD, DELETE" */
+};
+
+typedef struct {
+    proctor_str_t name; /* given by the caller */
+    proctor_str_t title;
+    proctor_errors_e errors;
+    proctor_operation_t **operations;
+    unsigned noperations;
+    proctor_path_t **paths;
+    unsigned npaths;
+    proctor_route_t *route;
+} proctor_contract_t;
+
+/*
+ * text: the document's bytes.  Every fault goes to the report, as many as can
+ * be found in one pass; NULL when there was any.
+ */
+proctor_contract_t *proctor_contract_compile(proctor_arena_t *arena,
+    const char *name, const char *text, size_t len, proctor_report_t *report);
+const proctor_operation_t *proctor_contract_operation(
+    const proctor_contract_t *contract, const char *id, size_t len);
+/* 1 when some operation of the contract asks for this right */
+int proctor_contract_has_right(
+    const proctor_contract_t *contract, const char *right, size_t len);
+
+
+/* proctor_teams.c: teams and accounts (DESIGN.md section 4) */
+
+typedef struct {
+    proctor_str_t name;
+    const proctor_contract_t *contract;
+    proctor_str_t *keys; /* secrets, in the order to be lent */
+    unsigned nkeys;
+} proctor_account_t;
+
+typedef struct {
+    const proctor_operation_t *operation;
+    const proctor_schema_t *body; /* NULL: no rule */
+    const proctor_schema_t *query;
+} proctor_policy_t;
+
+typedef struct {
+    proctor_str_t name;
+    const proctor_account_t **accounts; /* one for each contract it may use */
+    unsigned naccounts;
+    proctor_policy_t *policies;
+    unsigned npolicies;
+} proctor_team_t;
+
+typedef struct {
+    unsigned char sha256[PROCTOR_SHA256_LEN];
+    proctor_str_t id;
+    proctor_str_t actor;
+    proctor_str_t *rights;
+    unsigned nrights;
+    int64_t expires; /* Unix seconds; 0: never */
+    const proctor_team_t *team;
+} proctor_key_t;
+
+typedef struct proctor_teams_s proctor_teams_t;
+
+typedef struct {
+    const proctor_contract_t **contracts;
+    unsigned ncontracts;
+    const char *directory; /* "file" keys are relative to it */
+} proctor_teams_env_t;
+
+proctor_teams_t *proctor_teams_compile(proctor_arena_t *arena,
+    const proctor_teams_env_t *env, const char *text, size_t len,
+    proctor_report_t *report);
+/*
+ * The key with this digest, or NULL.  The digest's first bytes choose a
+ * bucket; the final comparison takes the same time whatever it finds.
+ */
+const proctor_key_t *proctor_teams_key(const proctor_teams_t *teams,
+    const unsigned char sha256[PROCTOR_SHA256_LEN]);
+const proctor_account_t *proctor_team_account(
+    const proctor_team_t *team, const proctor_contract_t *contract);
+const proctor_policy_t *proctor_team_policy(
+    const proctor_team_t *team, const proctor_operation_t *operation);
+int proctor_key_has_right(const proctor_key_t *key, const proctor_str_t *right);
+/* each secret in turn, so that nothing else has to know where they are */
+unsigned proctor_teams_naccounts(const proctor_teams_t *teams);
+const proctor_account_t *proctor_teams_account(
+    const proctor_teams_t *teams, unsigned i);
+
+
+/*
+ * proctor_audit_log.c: one audit record as one line of ASCII JSON, at most
+ * PROCTOR_AUDIT_LINE bytes with its newline.  Oversize fields are cut and
+ * named in "trunc".  Absent strings (data == NULL) are left out.
+ */
+
+#define PROCTOR_AUDIT_LINE 4096
+
+typedef struct {
+    int64_t time_us;    /* Unix microseconds */
+    proctor_str_t kind; /* "call" */
+    proctor_str_t rid;  /* request id */
+    proctor_str_t contract;
+    proctor_str_t operation;
+    proctor_str_t team;
+    proctor_str_t key; /* the key's id, never the key */
+    proctor_str_t actor;
+    proctor_str_t account;
+    proctor_str_t client; /* address */
+    proctor_str_t method;
+    proctor_str_t path;                /* as sent, without the query */
+    proctor_str_t query;               /* as sent */
+    const proctor_str_t *target_names; /* the path's parameters */
+    const proctor_str_t *targets;
+    unsigned ntargets;
+    const unsigned char *body_sha256; /* NULL: no body was read */
+    uint64_t body_len;
+    proctor_str_t decision;   /* allowed | refused | observed */
+    proctor_str_t reason;     /* a code of the error table */
+    proctor_str_t detail;     /* the sentence the client was told */
+    unsigned status;          /* sent to the client; 0: none */
+    unsigned upstream_status; /* 0: never asked or no answer */
+    int64_t duration_us;
+    int64_t upstream_us; /* -1: never asked */
+} proctor_audit_record_t;
+
+/* writes the line with its newline into buf[PROCTOR_AUDIT_LINE]; its length */
+size_t proctor_audit_log_format(
+    const proctor_audit_record_t *record, char *buf);
+
+
+/* proctor_escape.c: bytes of unknown origin into ASCII JSON */
+
+/*
+ * Escapes into dst[0..size), never past it, never half an escape; *used is
+ * how much of src fitted.  Bytes that are not UTF-8 become \ufffd; everything
+ * outside printable ASCII becomes \uXXXX.  Returns the bytes written.
+ */
+size_t proctor_escape_json(
+    char *dst, size_t size, const char *src, size_t len, size_t *used);
+/* percent-decoding and, when `plus`, "+" as a space (WHATWG URL, 5.1): the
+   decoded length, or -1 at a bad escape; dst may be src */
+ptrdiff_t proctor_unescape_percent(
+    char *dst, const char *src, size_t len, int plus);
+
+#endif /* PROCTOR_H_INCLUDED */
