@@ -1,0 +1,155 @@
+/*
+ * "$ref" of OpenAPI objects other than schemas: to where it points inside the
+ * same document.
+ *
+ * Called by the contract's readers before they walk an object that OpenAPI
+ * allows to be a reference.  Faults found behind a reference name the place
+ * that it points to.  Schemas are not resolved here: the schema engine knows
+ * their own, different rules.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proctor_document.h"
+
+
+#define PROCTOR_REF_HOPS 16
+
+
+static int proctor_document_is_ref(
+    proctor_document_t *doc, json_t *value, const proctor_where_t *at);
+static json_t *proctor_document_follow(proctor_document_t *doc,
+    const char *reference, const proctor_where_t *at, proctor_where_t *target);
+static json_t *proctor_document_step(json_t *value, char *token);
+
+
+json_t *
+proctor_document_resolve(proctor_document_t *doc, json_t *value,
+    const proctor_where_t **at, proctor_where_t *target)
+{
+    unsigned hops;
+
+    for (hops = 0; json_object_get(value, "$ref") != NULL; hops++) {
+        if (!proctor_document_is_ref(doc, value, *at)) {
+            return NULL;
+        }
+
+        if (hops == PROCTOR_REF_HOPS) {
+            proctor_document_fault(
+                doc, *at, "follows references that never end");
+            return NULL;
+        }
+
+        value = proctor_document_follow(doc,
+            json_string_value(json_object_get(value, "$ref")), *at, target);
+        if (value == NULL) {
+            return NULL;
+        }
+
+        *at = target;
+    }
+
+    return value;
+}
+
+
+static int
+proctor_document_is_ref(
+    proctor_document_t *doc, json_t *value, const proctor_where_t *at)
+{
+    unsigned before;
+
+    static const proctor_member_t members[] = { { "$ref", PROCTOR_REQUIRED,
+                                                    proctor_document_text, 0 },
+        { "summary", PROCTOR_OPTIONAL, proctor_document_text, 0 },
+        { "description", PROCTOR_OPTIONAL, proctor_document_text, 0 },
+        { NULL, 0, NULL, 0 } };
+
+    before = doc->report.count;
+    proctor_document_object(doc, value, at, members, NULL);
+
+    return doc->report.count == before;
+}
+
+
+/* The target's pointer is the reference's own fragment, decoded. */
+
+static json_t *
+proctor_document_follow(proctor_document_t *doc, const char *reference,
+    const proctor_where_t *at, proctor_where_t *target)
+{
+    char *pointer, *token, *rest;
+    json_t *value;
+    ptrdiff_t len;
+
+    pointer = proctor_arena_strndup(doc->arena, reference, strlen(reference));
+    rest = proctor_arena_strndup(doc->arena, reference, strlen(reference));
+
+    if (pointer == NULL || rest == NULL) {
+        proctor_document_fault(doc, at, "does not fit into memory");
+        return NULL;
+    }
+
+    if (pointer[0] != '#' || (pointer[1] != '/' && pointer[1] != '\0')) {
+        proctor_document_fault(
+            doc, at, "must refer to this document by a JSON Pointer");
+        return NULL;
+    }
+
+    len = proctor_unescape_percent(
+        pointer, reference + 1, strlen(reference + 1), 0);
+    if (len < 0) {
+        proctor_document_fault(doc, at, "holds a bad percent-encoding");
+        return NULL;
+    }
+
+    pointer[len] = '\0';
+    strcpy(rest, pointer);
+    value = doc->root;
+
+    for (token = strsep(&rest, "/"); rest != NULL && value != NULL;) {
+        token = strsep(&rest, "/");
+        value = proctor_document_step(value, token);
+    }
+
+    if (value == NULL) {
+        proctor_document_fault(doc, at, "refers to nothing: %s", reference);
+        return NULL;
+    }
+
+    *target = (proctor_where_t){ NULL, pointer, 0 };
+
+    return value;
+}
+
+
+/* One reference token of a pointer; its escapes are undone in place. */
+
+static json_t *
+proctor_document_step(json_t *value, char *token)
+{
+    char *end, *dst;
+    const char *src;
+    unsigned long index;
+
+    if (json_is_array(value)) {
+        index = strtoul(token, &end, 10);
+        return *token != '\0' && *end == '\0' ? json_array_get(value, index)
+                                              : NULL;
+    }
+
+    for (src = dst = token; *src != '\0'; src++) {
+        *dst = *src;
+
+        if (*src == '~' && (src[1] == '0' || src[1] == '1')) {
+            *dst = *++src == '0' ? '~' : '/';
+        }
+
+        dst++;
+    }
+
+    *dst = '\0';
+
+    return json_object_get(value, token);
+}
