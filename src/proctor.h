@@ -144,12 +144,57 @@ uint32_t proctor_json_find(proctor_json_t *doc, const char *pointer);
 /* 1 when every byte of s is part of valid UTF-8 (RFC 3629) */
 int proctor_json_utf8(const char *s, size_t len);
 
+/* every reason to refuse a text, spelled once: doc->error is one of these */
+extern const char proctor_json_empty[];
+extern const char proctor_json_bom[];
+extern const char proctor_json_syntax[];
+extern const char proctor_json_bad_utf8[];
+extern const char proctor_json_surrogate[];
+extern const char proctor_json_duplicate[];
+extern const char proctor_json_trailing[];
+extern const char proctor_json_deep[];
+extern const char proctor_json_many[];
+extern const char proctor_json_large[]; /* 4 GB or more; with ERROR */
+
 /* Builds a flat object (query parameters) without a text to parse. */
 int proctor_json_object_begin(proctor_json_t *doc);
 /* type: NUMBER (text is a JSON number), STRING (text is decoded), TRUE.. */
 int proctor_json_object_add(proctor_json_t *doc, const proctor_str_t *name,
     proctor_json_type_e type, const proctor_str_t *text);
 void proctor_json_object_end(proctor_json_t *doc);
+
+
+/* proctor_json_scan.c: the bytes of one string or number */
+
+typedef struct {
+    const char *error; /* one of the reasons above */
+    const char *at;    /* the byte that is wrong */
+    int escaped;       /* the string has a backslash */
+} proctor_json_scan_t;
+
+/* p: after the opening quote.  The closing quote, or NULL: scan->error, at */
+const char *proctor_json_scan_string(
+    proctor_json_scan_t *scan, const char *p, const char *end);
+/* the byte after the number that starts at p, or NULL */
+const char *proctor_json_scan_number(const char *p, const char *end);
+/* *p: a backslash of a string that was scanned; moves *p behind its escape,
+   writes the UTF-8 and returns its length */
+unsigned proctor_json_scan_escape(const char **p, char dst[4]);
+/* length of the UTF-8 sequence at p < end; 0: not valid */
+unsigned proctor_json_sequence(const char *p, const char *end);
+
+
+/* proctor_json_key.c: the names of members */
+
+/* seeded once a process; equal for equal decoded bytes */
+uint32_t proctor_json_hash(const char *s, size_t len);
+uint32_t proctor_json_key_hash(const proctor_json_node_t *key);
+/* 1 when both stand for the same bytes, however escaped */
+int proctor_json_key_equal(
+    const proctor_json_node_t *a, const proctor_json_node_t *b);
+/* sets *key to the second key of a pair that is equal, or to 0; OK, ERROR */
+int proctor_json_key_duplicate(
+    const proctor_json_t *doc, uint32_t object, uint32_t *key);
 
 
 /*
@@ -443,6 +488,85 @@ size_t proctor_audit_log_format(
     const proctor_audit_record_t *record, char *buf);
 
 
+/*
+ * proctor_skip.c: to the end of a JSON value, 64 bytes at a time, without
+ * looking at what is in it.  A value may come in any number of pieces.
+ */
+
+typedef struct {
+    uint64_t depth;   /* of brackets, whichever they are */
+    uint64_t quoted;  /* all ones: inside a string; else 0 */
+    uint64_t escaped; /* 1: a backslash stands before the next byte */
+} proctor_skip_t;
+
+/* both start zeroed, and return the byte after the value; NULL: it goes on */
+
+/* p: after the opening quote */
+const char *proctor_skip_string(
+    proctor_skip_t *s, const char *p, const char *last);
+/* p: at the opening bracket */
+const char *proctor_skip_nested(
+    proctor_skip_t *s, const char *p, const char *last);
+
+
+/*
+ * proctor_links.c: gives absolute URLs in a streamed JSON answer our origin.
+ *
+ * Only string values of the named top-level members are touched, and of them
+ * only scheme and authority (with user information and port): what a URL
+ * parser of today's clients takes for absolute http or https is replaced by
+ * `origin`, JSON-escaped.  That is also "//host", "http:\\\\host\\path", any
+ * number of slashes (none too) after the scheme, and spaces before it.  A
+ * backslash that ends the authority becomes a slash, since parsers disagree
+ * on what follows it.  Every other byte of the text passes as it came; a text
+ * that is no JSON object passes whole.
+ *
+ * Nothing is buffered but the scheme: `emit` gets long spans of the input, and
+ * short ones that are gone when it returns.  No allocation, no cleanup.
+ */
+
+#define PROCTOR_LINKS_HELD                                                     \
+    1024 /* bytes of one URL's scheme and authority, as they stand in the text;
+            a longer member name matches nothing */
+
+/* PROCTOR_OK or PROCTOR_ERROR; len is never 0 */
+typedef int (*proctor_links_emit_pt)(void *data, const char *bytes, size_t len);
+
+typedef struct {
+    proctor_links_emit_pt emit;
+    void *data;
+    const proctor_str_t *names; /* borrowed, as is origin's text */
+    unsigned nnames;
+    proctor_str_t origin;
+    int rc;             /* the first failure stays */
+    unsigned state;     /* proctor_links_state_e of proctor_links.c */
+    proctor_skip_t skip;
+    int wanted;         /* the member's name is one of `names` */
+    int misfit;         /* the member's name can be none of `names` */
+    unsigned matched;   /* how far a URL's beginning has been recognised */
+    unsigned surrogate; /* a high one, waiting for its low one; 0: none */
+    const char *span;   /* input not yet emitted; within one feed */
+    size_t nescape;
+    size_t nheld;
+    char escape[6]; /* an escape sequence as far as it has come */
+    char held[PROCTOR_LINKS_HELD]; /* the name, decoded, or the start of a
+                                      value that may be a URL, as it came */
+} proctor_links_t;
+
+/* origin: "https://gw.example", without a slash at its end */
+void proctor_links_init(proctor_links_t *l, const proctor_str_t *names,
+    unsigned nnames, const proctor_str_t *origin, proctor_links_emit_pt emit,
+    void *data);
+/*
+ * Any split of the text gives the same bytes.  OK; INVALID: a URL's scheme and
+ * authority are longer than PROCTOR_LINKS_HELD, the text cannot go on;
+ * ERROR: emit failed.  After a failure every call returns it again.
+ */
+int proctor_links_feed(proctor_links_t *l, const char *bytes, size_t len);
+/* emits what is still held: the text ended inside a URL's beginning */
+int proctor_links_end(proctor_links_t *l);
+
+
 /* proctor_escape.c: bytes of unknown origin into ASCII JSON */
 
 /*
@@ -456,5 +580,7 @@ size_t proctor_escape_json(
    decoded length, or -1 at a bad escape; dst may be src */
 ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
+/* the value of a hexadecimal digit, or -1 */
+int proctor_hex(char c);
 
 #endif /* PROCTOR_H_INCLUDED */
