@@ -129,11 +129,19 @@ typedef struct {
     size_t error_offset;
 } proctor_json_t;
 
-/* zeroed struct; both keep `nodes` for the next parse of the same worker */
+/* proctor_json_tape.c */
+
+/* a zeroed struct; parsing keeps `nodes` for the next text of the worker */
 void proctor_json_init(proctor_json_t *doc);
 void proctor_json_free(proctor_json_t *doc);
+
+/* proctor_json.c */
+
 /* OK, INVALID (doc->error says why, doc->error_offset where), ERROR */
 int proctor_json_parse(proctor_json_t *doc, const char *text, size_t len);
+
+/* proctor_json_value.c */
+
 /* the node's string without escapes; allocates in doc->arena when escaped */
 int proctor_json_string(proctor_json_t *doc, uint32_t node, proctor_str_t *out);
 /* index of the member's value; 0: not an object, or no such member */
@@ -141,8 +149,13 @@ uint32_t proctor_json_member(
     proctor_json_t *doc, uint32_t object, const char *name, size_t len);
 /* index of the value that an RFC 6901 pointer names; UINT32_MAX: none */
 uint32_t proctor_json_find(proctor_json_t *doc, const char *pointer);
+
+/* proctor_json_scan.c */
+
 /* 1 when every byte of s is part of valid UTF-8 (RFC 3629) */
 int proctor_json_utf8(const char *s, size_t len);
+/* length of the valid UTF-8 sequence at p < end; 0: there is none */
+unsigned proctor_json_sequence(const char *p, const char *end);
 
 /* every reason to refuse a text, spelled once: doc->error is one of these */
 extern const char proctor_json_empty[];
@@ -156,45 +169,16 @@ extern const char proctor_json_deep[];
 extern const char proctor_json_many[];
 extern const char proctor_json_large[]; /* 4 GB or more; with ERROR */
 
-/* Builds a flat object (query parameters) without a text to parse. */
+
+/*
+ * proctor_json_tape.c again: builds a flat object (query parameters) without a
+ * text to parse.  No name may be added twice: that is the caller's duty.
+ */
 int proctor_json_object_begin(proctor_json_t *doc);
 /* type: NUMBER (text is a JSON number), STRING (text is decoded), TRUE.. */
 int proctor_json_object_add(proctor_json_t *doc, const proctor_str_t *name,
     proctor_json_type_e type, const proctor_str_t *text);
 void proctor_json_object_end(proctor_json_t *doc);
-
-
-/* proctor_json_scan.c: the bytes of one string or number */
-
-typedef struct {
-    const char *error; /* one of the reasons above */
-    const char *at;    /* the byte that is wrong */
-    int escaped;       /* the string has a backslash */
-} proctor_json_scan_t;
-
-/* p: after the opening quote.  The closing quote, or NULL: scan->error, at */
-const char *proctor_json_scan_string(
-    proctor_json_scan_t *scan, const char *p, const char *end);
-/* the byte after the number that starts at p, or NULL */
-const char *proctor_json_scan_number(const char *p, const char *end);
-/* *p: a backslash of a string that was scanned; moves *p behind its escape,
-   writes the UTF-8 and returns its length */
-unsigned proctor_json_scan_escape(const char **p, char dst[4]);
-/* length of the UTF-8 sequence at p < end; 0: not valid */
-unsigned proctor_json_sequence(const char *p, const char *end);
-
-
-/* proctor_json_key.c: the names of members */
-
-/* seeded once a process; equal for equal decoded bytes */
-uint32_t proctor_json_hash(const char *s, size_t len);
-uint32_t proctor_json_key_hash(const proctor_json_node_t *key);
-/* 1 when both stand for the same bytes, however escaped */
-int proctor_json_key_equal(
-    const proctor_json_node_t *a, const proctor_json_node_t *b);
-/* sets *key to the second key of a pair that is equal, or to 0; OK, ERROR */
-int proctor_json_key_duplicate(
-    const proctor_json_t *doc, uint32_t object, uint32_t *key);
 
 
 /*

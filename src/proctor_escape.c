@@ -1,0 +1,190 @@
+/*
+ * Bytes of unknown origin into ASCII JSON, and out of percent-encoding.
+ *
+ * The audit trail and the error bodies quote what a client sent.  What comes
+ * out of proctor_escape_json() is printable ASCII whatever goes in, so that
+ * nobody can forge a line, a terminal sequence or a member.  Writes only into
+ * the caller's buffer, keeps nothing, allocates nothing.
+ */
+
+#include "proctor.h"
+
+
+static size_t proctor_escape_one(char dst[12], const char **src, size_t len);
+static char *proctor_escape_unit(char *dst, uint32_t unit);
+static uint32_t proctor_escape_decode(const char *p, unsigned n);
+
+
+/* printable ASCII that stands for itself: not a quote, backslash or DEL */
+
+static const uint8_t proctor_escape_plain[256] = {
+    [' ' ... '!'] = 1,
+    ['#' ... '['] = 1,
+    [']' ... '~'] = 1,
+};
+
+
+size_t
+proctor_escape_json(
+    char *dst, size_t size, const char *src, size_t len, size_t *used)
+{
+    char one[12], *out, *last;
+    size_t i, n;
+    const char *p, *next, *end;
+
+    p = src;
+    end = src + len;
+    out = dst;
+    last = dst + size;
+
+    for (;;) {
+        while (p < end && out < last && proctor_escape_plain[(uint8_t) *p]) {
+            *out++ = *p++;
+        }
+
+        if (p == end || out == last) {
+            break;
+        }
+
+        next = p;
+        n = proctor_escape_one(one, &next, (size_t) (end - p));
+
+        if ((size_t) (last - out) < n) {
+            break;
+        }
+
+        for (i = 0; i < n; i++) {
+            *out++ = one[i];
+        }
+
+        p = next;
+    }
+
+    *used = (size_t) (p - src);
+
+    return (size_t) (out - dst);
+}
+
+
+/* escapes the character at *src and moves *src behind it; bytes written */
+
+static size_t
+proctor_escape_one(char dst[12], const char **src, size_t len)
+{
+    char *out;
+    unsigned n;
+    uint32_t c;
+    const char *p;
+
+    p = *src;
+
+    if (*p == '"' || *p == '\\') {
+        *src = p + 1;
+        dst[0] = '\\';
+        dst[1] = *p;
+        return 2;
+    }
+
+    n = proctor_json_sequence(p, p + len);
+    c = n != 0 ? proctor_escape_decode(p, n) : 0xfffd;
+
+    /* what is no character is replaced byte by byte: nothing is swallowed */
+    *src = p + (n != 0 ? n : 1);
+
+    if (c < 0x10000) {
+        out = proctor_escape_unit(dst, c);
+
+    } else {
+        out = proctor_escape_unit(dst, 0xd800 + ((c - 0x10000) >> 10));
+        out = proctor_escape_unit(out, 0xdc00 + (c & 0x3ff));
+    }
+
+    return (size_t) (out - dst);
+}
+
+
+static char *
+proctor_escape_unit(char *dst, uint32_t unit)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    dst[0] = '\\';
+    dst[1] = 'u';
+    dst[2] = digits[unit >> 12];
+    dst[3] = digits[(unit >> 8) & 0xf];
+    dst[4] = digits[(unit >> 4) & 0xf];
+    dst[5] = digits[unit & 0xf];
+
+    return dst + 6;
+}
+
+
+/* the code point of a valid UTF-8 sequence of n bytes */
+
+static uint32_t
+proctor_escape_decode(const char *p, unsigned n)
+{
+    unsigned i;
+    uint32_t c;
+
+    c = n == 1 ? (uint8_t) *p : (uint8_t) *p & (0x7fu >> n);
+
+    for (i = 1; i < n; i++) {
+        c = (c << 6) | ((uint8_t) p[i] & 0x3f);
+    }
+
+    return c;
+}
+
+
+ptrdiff_t
+proctor_unescape_percent(char *dst, const char *src, size_t len, int plus)
+{
+    int high, low;
+    char *out;
+    const char *p, *end;
+
+    out = dst;
+    end = src + len;
+
+    for (p = src; p < end; p++) {
+        if (*p == '+' && plus) {
+            *out++ = ' ';
+            continue;
+        }
+
+        if (*p != '%') {
+            *out++ = *p;
+            continue;
+        }
+
+        if (end - p < 3) {
+            return -1;
+        }
+
+        high = proctor_hex(p[1]);
+        low = proctor_hex(p[2]);
+
+        if (high < 0 || low < 0) {
+            return -1;
+        }
+
+        *out++ = (char) (high * 16 + low);
+        p += 2;
+    }
+
+    return out - dst;
+}
+
+
+int
+proctor_hex(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20; /* lower case */
+
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}

@@ -1,0 +1,275 @@
+/*
+ * The names of members: equal or not, given twice or not.
+ *
+ * Names are compared by what they stand for: "a" and "\u0061" are one name.  A
+ * key's node keeps a hash of its decoded bytes (proctor_json.c puts it there).
+ * The hash is seeded once a process, so that a client cannot choose names that
+ * collide; an object of many members is checked by a table that lives only
+ * while it is closed, one of few by a bit mask and a look back.  Either way the
+ * time is linear in the text.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "proctor_json.h"
+
+
+#define PROCTOR_JSON_KEY_FEW 16
+
+
+static uint32_t proctor_json_hash(const char *s, size_t len);
+static uint64_t proctor_json_fold(uint64_t state, uint64_t word);
+static uint32_t proctor_json_key_few(
+    const proctor_json_t *doc, uint32_t object);
+static int proctor_json_key_many(
+    const proctor_json_t *doc, uint32_t object, uint32_t *second);
+
+static uint64_t proctor_json_seeds[2];
+
+
+/* before main() or at dlopen(): no thread and no request can come first */
+
+__attribute__((constructor)) static void
+proctor_json_seed(void)
+{
+    struct timespec now;
+
+    if (getrandom(proctor_json_seeds, sizeof(proctor_json_seeds), GRND_NONBLOCK)
+        != (ssize_t) sizeof(proctor_json_seeds)) {
+
+        /* a kernel that has no randomness yet: addresses and time must do */
+        clock_gettime(CLOCK_REALTIME, &now);
+        proctor_json_seeds[0] ^= (uintptr_t) &now ^ (uint64_t) now.tv_nsec;
+        proctor_json_seeds[1] ^= (uintptr_t) &proctor_json_seeds;
+    }
+
+    proctor_json_seeds[1] |= 1;
+}
+
+
+static uint32_t
+proctor_json_hash(const char *s, size_t len)
+{
+    uint64_t state, word;
+    size_t left;
+
+    state = proctor_json_seeds[0];
+
+    for (left = len; left >= 8; left -= 8) {
+        memcpy(&word, s, 8);
+        state = proctor_json_fold(state, word);
+        s += 8;
+    }
+
+    word = 0;
+    if (left != 0) {
+        memcpy(&word, s, left);
+    }
+
+    state = proctor_json_fold(proctor_json_fold(state, word), len);
+
+    return (uint32_t) (state ^ (state >> 32));
+}
+
+
+uint32_t
+proctor_json_key_hash(const proctor_json_node_t *key)
+{
+    int byte;
+    char group[8];
+    size_t len;
+    uint64_t state, word;
+    proctor_json_bytes_t bytes;
+
+    if (!key->escaped) {
+        return proctor_json_hash(key->text, key->len);
+    }
+
+    /* the same sum without a place for the whole decoded name */
+    state = proctor_json_seeds[0];
+    proctor_json_bytes(&bytes, key);
+
+    for (len = 0; (byte = proctor_json_bytes_next(&bytes)) >= 0; len++) {
+        group[len % 8] = (char) byte;
+
+        if (len % 8 == 7) {
+            memcpy(&word, group, 8);
+            state = proctor_json_fold(state, word);
+        }
+    }
+
+    word = 0;
+    memcpy(&word, group, len % 8);
+
+    state = proctor_json_fold(proctor_json_fold(state, word), len);
+
+    return (uint32_t) (state ^ (state >> 32));
+}
+
+
+/* both halves of a 128-bit product: each bit depends on all of state and word */
+
+static inline uint64_t
+proctor_json_fold(uint64_t state, uint64_t word)
+{
+    unsigned __int128 product;
+
+    product = (unsigned __int128) (state ^ word)
+              * (proctor_json_seeds[1] ^ 0x9e3779b97f4a7c15);
+
+    return (uint64_t) product ^ (uint64_t) (product >> 64);
+}
+
+
+void
+proctor_json_bytes(
+    proctor_json_bytes_t *bytes, const proctor_json_node_t *string)
+{
+    bytes->p = string->text;
+    bytes->end = string->text + string->len;
+    bytes->escaped = string->escaped;
+    bytes->pos = 0;
+    bytes->len = 0;
+}
+
+
+int
+proctor_json_bytes_next(proctor_json_bytes_t *bytes)
+{
+    if (bytes->pos < bytes->len) {
+        return (uint8_t) bytes->pending[bytes->pos++];
+    }
+
+    if (bytes->p == bytes->end) {
+        return -1;
+    }
+
+    if (*bytes->p == '\\' && bytes->escaped) {
+        bytes->len = proctor_json_scan_escape(&bytes->p, bytes->pending);
+        bytes->pos = 1;
+        return (uint8_t) bytes->pending[0];
+    }
+
+    return (uint8_t) *bytes->p++;
+}
+
+
+int
+proctor_json_key_equal(
+    const proctor_json_node_t *a, const proctor_json_node_t *b)
+{
+    int byte;
+    proctor_json_bytes_t abytes, bbytes;
+
+    if (!a->escaped && !b->escaped) {
+        return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+    }
+
+    proctor_json_bytes(&abytes, a);
+    proctor_json_bytes(&bbytes, b);
+
+    do {
+        byte = proctor_json_bytes_next(&abytes);
+        if (byte != proctor_json_bytes_next(&bbytes)) {
+            return 0;
+        }
+    } while (byte >= 0);
+
+    return 1;
+}
+
+
+int
+proctor_json_key_duplicate(
+    const proctor_json_t *doc, uint32_t object, uint32_t *key)
+{
+    if (doc->nodes[object].count > PROCTOR_JSON_KEY_FEW) {
+        return proctor_json_key_many(doc, object, key);
+    }
+
+    *key = proctor_json_key_few(doc, object);
+
+    return PROCTOR_OK;
+}
+
+
+static uint32_t
+proctor_json_key_few(const proctor_json_t *doc, uint32_t object)
+{
+    uint32_t i, j, n, key, keys[PROCTOR_JSON_KEY_FEW];
+    uint64_t seen, bit;
+    const proctor_json_node_t *nodes;
+
+    nodes = doc->nodes;
+    n = nodes[object].count;
+    seen = 0;
+
+    for (i = 0, key = object + 1; i < n; i++, key = nodes[key + 1].next) {
+        bit = (uint64_t) 1 << (nodes[key].count & 63);
+        keys[i] = key;
+
+        if ((seen & bit) == 0) {
+            seen |= bit;
+            continue;
+        }
+
+        for (j = 0; j < i; j++) {
+            if (nodes[keys[j]].count == nodes[key].count
+                && proctor_json_key_equal(&nodes[keys[j]], &nodes[key])) {
+                return key;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+/* open addressing, at most half full; a slot holds a key's node, or 0 */
+
+static int
+proctor_json_key_many(
+    const proctor_json_t *doc, uint32_t object, uint32_t *second)
+{
+    uint32_t i, n, key, mask, slot, *table;
+    const proctor_json_node_t *nodes;
+
+    nodes = doc->nodes;
+    n = nodes[object].count;
+    *second = 0;
+
+    for (mask = 4 * PROCTOR_JSON_KEY_FEW - 1; mask < 2 * n;
+         mask = mask * 2 + 1) {
+        /* void */
+    }
+
+    table = calloc((size_t) mask + 1, sizeof(uint32_t));
+    if (table == NULL) {
+        return PROCTOR_ERROR;
+    }
+
+    for (i = 0, key = object + 1; i < n; i++, key = nodes[key + 1].next) {
+        slot = nodes[key].count & mask;
+
+        while (
+            table[slot] != 0
+            && (nodes[table[slot]].count != nodes[key].count
+                || !proctor_json_key_equal(&nodes[table[slot]], &nodes[key]))) {
+            slot = (slot + 1) & mask;
+        }
+
+        if (table[slot] != 0) {
+            *second = key;
+            break;
+        }
+
+        table[slot] = key;
+    }
+
+    free(table);
+
+    return PROCTOR_OK;
+}

@@ -1,0 +1,411 @@
+/*
+ * The bytes of one JSON string or number (RFC 8259), and UTF-8 (RFC 3629).
+ *
+ * proctor_json.c calls this for each token.  Nothing is kept and nothing is
+ * allocated; no function looks at a byte at or after `end`.
+ *
+ * A prompt is one long string, so most of a body's bytes pass through
+ * proctor_json_plain() and nothing else: 16 bytes a step where the machine has
+ * SSE2, 8 elsewhere.  Only a byte outside ASCII is looked at as UTF-8.
+ */
+
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "proctor_json.h"
+
+
+const char proctor_json_empty[] = "is empty";
+const char proctor_json_bom[] = "starts with a byte order mark";
+const char proctor_json_syntax[] = "is not valid JSON";
+const char proctor_json_bad_utf8[] = "is not valid UTF-8";
+const char proctor_json_surrogate[] = "has a lone surrogate";
+const char proctor_json_duplicate[] = "has a duplicate member";
+const char proctor_json_trailing[] = "has bytes after its end";
+const char proctor_json_deep[] = "is nested too deeply";
+const char proctor_json_many[] = "has too many values";
+const char proctor_json_large[] = "is too large";
+
+
+static const char *proctor_json_plain(const char *p, const char *end);
+static const char *proctor_json_scan_escaped(
+    proctor_json_scan_t *scan, const char *p, const char *end);
+static const char *proctor_json_scan_utf8(
+    proctor_json_scan_t *scan, const char *p, const char *end);
+static const char *proctor_json_scan_fail(
+    proctor_json_scan_t *scan, const char *error, const char *at);
+static int32_t proctor_json_unit(const char *p, const char *end);
+static const char *proctor_json_digits(const char *p, const char *end);
+
+
+/* what a string may hold as it stands: not a control, quote or backslash */
+
+static const uint8_t proctor_json_plains[256] = {
+    [' ' ... '!'] = 1,
+    ['#' ... '['] = 1,
+    [']' ... 0x7f] = 1,
+};
+
+/* after a backslash: what it stands for; "u" is not here */
+
+static const char proctor_json_escapes[256] = {
+    ['"'] = '"',
+    ['\\'] = '\\',
+    ['/'] = '/',
+    ['b'] = '\b',
+    ['f'] = '\f',
+    ['n'] = '\n',
+    ['r'] = '\r',
+    ['t'] = '\t',
+};
+
+
+const char *
+proctor_json_scan_string(
+    proctor_json_scan_t *scan, const char *p, const char *end)
+{
+    scan->escaped = 0;
+
+    for (;;) {
+        p = proctor_json_plain(p, end);
+
+        if (p == end) {
+            return proctor_json_scan_fail(scan, proctor_json_syntax, p);
+        }
+
+        if (*p == '"') {
+            return p;
+        }
+
+        if (*p == '\\') {
+            scan->escaped = 1;
+            p = proctor_json_scan_escaped(scan, p, end);
+
+        } else {
+            p = proctor_json_scan_utf8(scan, p, end);
+        }
+
+        if (p == NULL) {
+            return NULL;
+        }
+    }
+}
+
+
+/* the first byte from p on that a string may not hold as it stands, or end */
+
+static const char *
+proctor_json_plain(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    int hits;
+    __m128i bytes, bad;
+    const __m128i space = _mm_set1_epi8(' ');
+    const __m128i quote = _mm_set1_epi8('"');
+    const __m128i backslash = _mm_set1_epi8('\\');
+
+    while (end - p >= 16) {
+        bytes = _mm_loadu_si128((const __m128i *) (const void *) p);
+
+        /* signed: bytes outside ASCII are less than a space, too */
+        bad = _mm_cmplt_epi8(bytes, space);
+        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, quote));
+        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, backslash));
+
+        hits = _mm_movemask_epi8(bad);
+        if (hits != 0) {
+            return p + __builtin_ctz((unsigned) hits);
+        }
+
+        p += 16;
+    }
+#else
+    uint64_t w, q, b;
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+
+    /* a byte less than n, or over 0x7f, sets the top bit of some byte */
+    while (end - p >= 8) {
+        memcpy(&w, p, 8);
+        q = w ^ (ones * '"');
+        b = w ^ (ones * '\\');
+
+        if (((w - ones * ' ') | w | (q - ones) | (b - ones)) & tops) {
+            break;
+        }
+
+        p += 8;
+    }
+#endif
+
+    while (p < end && proctor_json_plains[(uint8_t) *p]) {
+        p++;
+    }
+
+    return p;
+}
+
+
+/* p: a backslash */
+
+static const char *
+proctor_json_scan_escaped(
+    proctor_json_scan_t *scan, const char *p, const char *end)
+{
+    int32_t high, low;
+
+    if (end - p < 2) {
+        return proctor_json_scan_fail(scan, proctor_json_syntax, end);
+    }
+
+    if (proctor_json_escapes[(uint8_t) p[1]] != 0) {
+        return p + 2;
+    }
+
+    high = proctor_json_unit(p, end);
+    if (high < 0) {
+        return proctor_json_scan_fail(scan, proctor_json_syntax, p);
+    }
+
+    if (high < 0xd800 || high > 0xdfff) {
+        return p + 6;
+    }
+
+    low = proctor_json_unit(p + 6, end);
+    if (high > 0xdbff || low < 0xdc00 || low > 0xdfff) {
+        return proctor_json_scan_fail(scan, proctor_json_surrogate, p);
+    }
+
+    return p + 12;
+}
+
+
+/* p: a control character, or a byte outside ASCII and those that follow it */
+
+static const char *
+proctor_json_scan_utf8(
+    proctor_json_scan_t *scan, const char *p, const char *end)
+{
+    unsigned n;
+
+    if ((uint8_t) *p < 0x80) {
+        return proctor_json_scan_fail(scan, proctor_json_syntax, p);
+    }
+
+    while (p < end && (uint8_t) *p >= 0x80) {
+        n = proctor_json_sequence(p, end);
+        if (n == 0) {
+            return proctor_json_scan_fail(scan, proctor_json_bad_utf8, p);
+        }
+
+        p += n;
+    }
+
+    return p;
+}
+
+
+static const char *
+proctor_json_scan_fail(
+    proctor_json_scan_t *scan, const char *error, const char *at)
+{
+    scan->error = error;
+    scan->at = at;
+
+    return NULL;
+}
+
+
+/* the UTF-16 unit that \uXXXX at p stands for, or -1 */
+
+static int32_t
+proctor_json_unit(const char *p, const char *end)
+{
+    int i, digit;
+    int32_t unit;
+
+    if (end - p < 6 || p[0] != '\\' || p[1] != 'u') {
+        return -1;
+    }
+
+    unit = 0;
+
+    for (i = 2; i < 6; i++) {
+        digit = proctor_hex(p[i]);
+        if (digit < 0) {
+            return -1;
+        }
+
+        unit = unit * 16 + digit;
+    }
+
+    return unit;
+}
+
+
+unsigned
+proctor_json_scan_escape(const char **p, char dst[4])
+{
+    int32_t c, low;
+
+    dst[0] = proctor_json_escapes[(uint8_t) (*p)[1]];
+
+    if (dst[0] != 0) {
+        *p += 2;
+        return 1;
+    }
+
+    c = proctor_json_unit(*p, *p + 6);
+    *p += 6;
+
+    if (c >= 0xd800 && c <= 0xdfff) {
+        low = proctor_json_unit(*p, *p + 6);
+        *p += 6;
+
+        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+        dst[0] = (char) (0xf0 | (c >> 18));
+        dst[1] = (char) (0x80 | ((c >> 12) & 0x3f));
+        dst[2] = (char) (0x80 | ((c >> 6) & 0x3f));
+        dst[3] = (char) (0x80 | (c & 0x3f));
+        return 4;
+    }
+
+    if (c < 0x80) {
+        dst[0] = (char) c;
+        return 1;
+    }
+
+    if (c < 0x800) {
+        dst[0] = (char) (0xc0 | (c >> 6));
+        dst[1] = (char) (0x80 | (c & 0x3f));
+        return 2;
+    }
+
+    dst[0] = (char) (0xe0 | (c >> 12));
+    dst[1] = (char) (0x80 | ((c >> 6) & 0x3f));
+    dst[2] = (char) (0x80 | (c & 0x3f));
+    return 3;
+}
+
+
+const char *
+proctor_json_scan_number(const char *p, const char *end)
+{
+    if (p < end && *p == '-') {
+        p++;
+    }
+
+    /* no leading zeros: what follows "0" is the next token's business */
+    if (p < end && *p == '0') {
+        p++;
+
+    } else {
+        p = proctor_json_digits(p, end);
+    }
+
+    if (p != NULL && p < end && *p == '.') {
+        p = proctor_json_digits(p + 1, end);
+    }
+
+    if (p != NULL && p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+
+        if (p < end && (*p == '+' || *p == '-')) {
+            p++;
+        }
+
+        p = proctor_json_digits(p, end);
+    }
+
+    return p;
+}
+
+
+/* the byte after the digits from p on; NULL: there is none */
+
+static const char *
+proctor_json_digits(const char *p, const char *end)
+{
+    const char *start;
+
+    start = p;
+
+    while (p < end && *p >= '0' && *p <= '9') {
+        p++;
+    }
+
+    return p > start ? p : NULL;
+}
+
+
+int
+proctor_json_utf8(const char *s, size_t len)
+{
+    unsigned n;
+    const char *end;
+
+    end = s + len;
+
+    while (s < end) {
+        s = proctor_json_plain(s, end);
+
+        if (s < end) {
+            n = proctor_json_sequence(s, end);
+            if (n == 0) {
+                return 0;
+            }
+
+            s += n;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * RFC 3629, 4: the first byte decides the length, and where the second may lie,
+ * which is what keeps out overlong forms, surrogates and all over U+10FFFF.
+ */
+
+unsigned
+proctor_json_sequence(const char *p, const char *end)
+{
+    unsigned i, n;
+    uint8_t first, low, high;
+
+    first = (uint8_t) *p;
+    low = 0x80;
+    high = 0xbf;
+
+    if (first < 0x80) {
+        return 1;
+    }
+
+    if (first < 0xc2 || first > 0xf4) {
+        return 0;
+    }
+
+    n = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+
+    if (end - p < (ptrdiff_t) n) {
+        return 0;
+    }
+
+    low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : low;
+    high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : high;
+
+    if ((uint8_t) p[1] < low || (uint8_t) p[1] > high) {
+        return 0;
+    }
+
+    for (i = 2; i < n; i++) {
+        if (((uint8_t) p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+
+    return n;
+}
