@@ -14,12 +14,14 @@ package Proctor::Test;
 #     is $t->audit($r)->{decision}, 'allowed';
 #     $t->done;                           # stops all, checks all, ends the plan
 #
-# new() takes: http, server, locations, main (texts added to nginx.conf),
-# options (text added to both proctor locations), workers (1), log_level
+# new() takes: http, server, locations, main (texts added to nginx.conf, or
+# subs that get the fixture and return them), options (text added to both
+# proctor locations), workers (1), log_level
 # (info), audit (1), listen (parameters), env (of nginx), teams (sub that
 # changes the teams' data: see Proctor::Test::Teams), contract (sub (name,
 # data) that changes a contract before nginx reads it), sandbox (arguments),
-# binary_less (do not start nginx: for tests of the configuration).
+# prepare (sub that gets the fixture before anything is started), stopped (1:
+# nginx is not started; for tests of the configuration).
 #
 # request(METHOD => target, ...) takes: key (a name of Teams) or token, headers
 # ([name, value, ...]), json or body, conn (an Http object to keep alive),
@@ -87,6 +89,7 @@ sub new {
     $self->{teams}->write("$self->{home}/teams.json");
 
     $running{$self} = $self;
+    $args{prepare}->($self) if $args{prepare};
 
     $self->{sandbox} = Proctor::Test::Sandbox->new(
         root => $root, dir => "$self->{dir}/sandbox",
@@ -98,7 +101,7 @@ sub new {
             $self->{teams}->environment, %{ $args{env} || {} },
         });
     $self->{nginx}->write_conf($self->conf);
-    $self->{nginx}->start($self->{port}) unless $args{binary_less};
+    $self->{nginx}->start($self->{port}) unless $args{stopped};
 
     return $self;
 }
@@ -119,26 +122,36 @@ sub write_contracts {
     my %contracts;
 
     for my $name (qw(respan prefactor)) {
-        my $data = $json->decode(slurp("$root/conf/contracts/$name.json"));
-        $self->{args}{contract}->($name, $data) if $self->{args}{contract};
-        $self->write_json("$name.json", $data);
-        $contracts{$name} = $data;
+        my $text = slurp("$root/conf/contracts/$name.json");
+        my $data = $contracts{$name} = $json->decode($text);
+
+        if ($self->{args}{contract}) {
+            $self->{args}{contract}->($name, $data);
+            $text = $json->encode($data);
+        }
+        $self->write_file("$name.json", $text);
     }
 
     return \%contracts;
 }
 
 
-sub write_json {
-    my ($self, $name, $data) = @_;
+sub write_file {
+    my ($self, $name, $text) = @_;
 
     open my $fh, '>:raw', "$self->{home}/$name" or die "$name: $!\n";
-    print {$fh} $json->encode($data);
+    print {$fh} $text;
     close $fh or die "$name: $!\n";
 }
 
 
-sub text { $_[0]{args}{ $_[1] } // '' }
+# Text of new()'s arguments, or what a sub makes of the fixture.
+sub text {
+    my ($self, $name) = @_;
+
+    my $text = $self->{args}{$name} // '';
+    return ref $text ? $text->($self) : $text;
+}
 
 
 sub conf {

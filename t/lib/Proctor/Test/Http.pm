@@ -272,7 +272,7 @@ sub closed {
 
 
 sub half_close { shutdown $_[0]{socket}, 1 }
-sub close      { close $_[0]{socket} }
+sub close      { CORE::close $_[0]{socket} }
 
 
 # Ends the connection with a TCP reset.
@@ -280,7 +280,7 @@ sub reset {
     my ($self) = @_;
 
     setsockopt $self->{socket}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
-    close $self->{socket};
+    CORE::close $self->{socket};
 }
 
 1;
