@@ -23,8 +23,9 @@ BEGIN { $ENV{MOJO_REACTOR} = 'Mojo::Reactor::Poll' }
 
 use Digest::SHA qw(sha256_hex);
 use Mojo::IOLoop;
-use Mojo::JSON qw(encode_json true false);
+use Mojo::JSON qw(encode_json false true);
 use Mojo::Util qw(b64_encode url_unescape);
+use Proctor::Sandbox::Answer qw(json_answer);
 use Proctor::Sandbox::Behaviour;
 use Proctor::Sandbox::Connection;
 use Proctor::Sandbox::Control;
@@ -203,14 +204,6 @@ sub _log ($self, $connection, $request) {
     );
     syswrite $log, encode_json(\%line) . "\n";
     return;
-}
-
-sub json_answer ($status, $value, @headers) {
-    return {
-        status  => $status,
-        headers => [ [ 'Content-Type' => 'application/json' ], @headers ],
-        body    => encode_json($value),
-    };
 }
 
 1;

@@ -25,8 +25,8 @@ use feature 'signatures';
 no warnings 'experimental::signatures';
 
 use IO::Compress::Gzip qw(gzip);
-use Mojo::JSON qw(encode_json);
 use Mojo::Util qw(b64_decode encode);
+use Proctor::Sandbox::Answer qw(json_bytes);
 
 my @CANNED = qw(status body body_b64 json);
 my @KNOWN  = (
@@ -123,7 +123,7 @@ sub _matches ($rule, $request) {
 
 sub _body ($rule) {
     return b64_decode($rule->{body_b64}) if defined $rule->{body_b64};
-    return encode_json($rule->{json})    if defined $rule->{json};
+    return json_bytes($rule->{json})    if defined $rule->{json};
     return encode('UTF-8', $rule->{body}) if defined $rule->{body};
     return defined $rule->{status} ? '' : undef;
 }

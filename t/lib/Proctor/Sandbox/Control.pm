@@ -20,7 +20,8 @@ use feature 'signatures';
 no warnings 'experimental::signatures';
 
 use Mojo::IOLoop;
-use Mojo::JSON qw(decode_json encode_json);
+use Mojo::JSON qw(decode_json);
+use Proctor::Sandbox::Answer qw(json_answer);
 use Scalar::Util qw(weaken);
 
 my %ROUTES = (
@@ -64,11 +65,7 @@ sub changed ($self) {
 }
 
 sub _send ($connection, $request, $status, $value) {
-    return $connection->deliver($request, {
-        status  => $status,
-        headers => [ [ 'Content-Type' => 'application/json' ] ],
-        body    => encode_json($value),
-    });
+    return $connection->deliver($request, json_answer($status, $value));
 }
 
 sub _reset ($self, $request) {
