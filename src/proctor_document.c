@@ -342,6 +342,18 @@ proctor_document_is_name(const char *s, size_t len)
 
 
 void
+proctor_document_flag(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out)
+{
+    int dropped;
+
+    (void) out;
+
+    proctor_document_boolean(doc, value, at, &dropped);
+}
+
+
+void
 proctor_document_boolean(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out)
 {

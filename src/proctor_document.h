@@ -114,6 +114,9 @@ void proctor_document_string(proctor_document_t *doc, json_t *value,
 /* out: proctor_str_t that is a name of ours */
 void proctor_document_name(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
+/* true or false: checked, not kept */
+void proctor_document_flag(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
 /* out: int */
 void proctor_document_boolean(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
