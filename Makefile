@@ -180,12 +180,15 @@ ASAN_FLAGS = -fsanitize=address,undefined -fno-omit-frame-pointer \
 ASAN_LOG   = $(abspath $(ASAN))/report
 ASAN_ENV   = ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:$\
              detect_stack_use_after_return=1:log_path=$(ASAN_LOG) \
-             LSAN_OPTIONS=suppressions=$(CURDIR)/auto/lsan.supp \
              UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:$\
              print_stacktrace=1:suppressions=$(CURDIR)/auto/ubsan.supp:$\
              log_path=$(ASAN_LOG)
 ASAN_MAKE  = $(MAKE) BUILD=$(ASAN) NGINX_SRC=$(BUILD)/nginx-orig \
-             OPTIMIZE='-O1 -g' SANITIZE='$(ASAN_FLAGS)'
+             OPTIMIZE='-O1 -g' SANITIZE='$(ASAN_FLAGS)' \
+             TEST_NGINX_BINARY=$(abspath $(ASAN))/nginx \
+             TEST_NGINX_MODULE=$(abspath $(ASAN))/ngx_http_proctor_module.so \
+             TEST_PROCTOR_COMMAND=$(abspath $(ASAN))/proctor \
+             TEST_UNIT_DIR=$(abspath $(ASAN))/unit
 
 $(BUILD)/nginx-orig/conf_flags: auto/nginx-orig $(NGINX_SRC)/conf_flags
 	bash auto/nginx-orig $(BUILD)/nginx-orig
@@ -194,7 +197,7 @@ $(BUILD)/nginx-orig/conf_flags: auto/nginx-orig $(NGINX_SRC)/conf_flags
 check-asan: $(BUILD)/nginx-orig/conf_flags
 	+$(ASAN_MAKE) all units nginx
 	rm -f $(ASAN_LOG)*
-	+$(ASAN_ENV) $(ASAN_MAKE) TEST_NGINX_BINARY=$(abspath $(ASAN))/nginx prove
+	+$(ASAN_ENV) $(ASAN_MAKE) prove
 	@! cat $(ASAN_LOG)* 2>/dev/null
 
 nginx: $(TREE)/objs/Makefile

@@ -1,0 +1,47 @@
+# Every unit test of t/unit, as `make` built it: their TAP as subtests.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(basename dirname);
+use Test::More;
+
+my $root = abs_path(dirname(__FILE__) . '/..');
+my $built = $ENV{TEST_UNIT_DIR} // "$root/build/unit";
+
+chdir $root or die "$root: $!\n";
+
+for my $source (sort glob 't/unit/*.c') {
+    my $name = basename($source, '.c');
+    subtest $name => sub { unit("$built/$name") };
+}
+
+done_testing;
+
+
+# Runs one; its lines become this subtest's, and it must keep its own plan.
+sub unit {
+    my ($program) = @_;
+
+    open my $tap, '-|', $program or return fail("$program: $!");
+    my ($planned, $ran) = (undef, 0);
+
+    while (defined(my $line = <$tap>)) {
+        chomp $line;
+        if ($line =~ /\A1\.\.(\d+)/) {
+            $planned = $1;
+        } elsif ($line =~ /\A(not )?ok\b(?:\s+\d+)?(?:\s+-)?\s*(.*)/) {
+            $ran++;
+            ok(!$1, $2);
+        } elsif ($line =~ /\ABail out!/) {
+            fail($line);
+        } else {
+            diag($line =~ s/\A#\s?//r);
+        }
+    }
+
+    close $tap;
+    is($?, 0, 'exits 0');
+    is($ran, $planned, 'keeps its plan');
+}
