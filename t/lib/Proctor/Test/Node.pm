@@ -6,6 +6,7 @@ package Proctor::Test::Node;
 #     my $run = $node->run('x.mjs', env => { A => 1 }, args => ['b']);
 #     my $run = $node->tool('redocly', args => ['lint', 'file']);
 #     $run->{status}, $run->{out}, $run->{err}
+#     my @told = $node->client($t, 'x.mjs');    # $t: a Proctor::Test
 #
 # Versions and digests are those of t/clients/package-lock.json.  Everything is
 # below build/npm: programs are copied there, since node looks for a program's
@@ -22,6 +23,8 @@ use File::Basename qw(basename dirname);
 use File::Copy qw(copy);
 use File::Path qw(make_path);
 use File::Temp ();
+use JSON::PP;
+use Test::More ();
 
 my $root = abs_path(dirname(__FILE__) . '/../../../..');
 my $from = "$root/t/clients";
@@ -90,6 +93,43 @@ sub tool {
 
     return start(["node_modules/.bin/$name", @{ $how{args} || [] }],
         $how{env});
+}
+
+
+# Lets a client loose on the gateway.  What it tells, one JSON object a line,
+# becomes tests; so does what the gateway knows of each call.
+sub client {
+    my ($self, $t, $program, %how) = @_;
+
+    my $run = $self->run($program, args => $how{args}, env => {
+        PROCTOR_URL => 'http://127.0.0.1:' . $t->port,
+        PROCTOR_KEY => $t->teams->token('admin'),
+    });
+    my @told = map { decode_json($_) } split /\n/, $run->{out};
+
+    for my $told (@told) {
+        my $name = delete $told->{name};
+        Test::More::ok($told->{ok}, $name) or Test::More::diag(
+            JSON::PP->new->utf8->canonical->pretty->encode($told));
+        known($t, $told, $name) if $told->{rid};
+    }
+    Test::More::is($run->{status}, 0, "$program exits 0")
+        or Test::More::diag($run->{err});
+
+    return @told;
+}
+
+
+# What was allowed arrived once, what was refused never did.
+sub known {
+    my ($t, $told, $name) = @_;
+
+    my $record = $t->audit($told->{rid});
+    my $arrived = $record->{decision} eq 'allowed' ? 1 : 0;
+
+    $told->{audit} = $record;
+    Test::More::is(scalar(my @got = $t->upstream($told->{rid})), $arrived,
+        "$name: $record->{decision}, so it arrived $arrived times");
 }
 
 
