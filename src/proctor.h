@@ -377,6 +377,7 @@ typedef struct {
     const proctor_contract_t *contract;
     proctor_str_t *keys; /* secrets, in the order to be lent */
     unsigned nkeys;
+    unsigned index;       /* proctor_teams_account(teams, index) is this one */
 } proctor_account_t;
 
 typedef struct {
@@ -429,6 +430,15 @@ int proctor_key_has_right(const proctor_key_t *key, const proctor_str_t *right);
 unsigned proctor_teams_naccounts(const proctor_teams_t *teams);
 const proctor_account_t *proctor_teams_account(
     const proctor_teams_t *teams, unsigned i);
+
+
+/* proctor_time.c: RFC 3339 in UTC */
+
+/* "2027-01-01T00:00:00Z", perhaps with a fraction, to Unix seconds; INVALID */
+int proctor_time_parse(const char *s, size_t len, int64_t *seconds);
+/* writes PROCTOR_TIME_LEN bytes, with microseconds; what follows them */
+#define PROCTOR_TIME_LEN (sizeof("2027-01-01T00:00:00.000000Z") - 1)
+char *proctor_time_format(char *dst, int64_t us);
 
 
 /*

@@ -1,0 +1,175 @@
+/*
+ * Points in time as text: RFC 3339 in UTC, the only form that keys' expiry
+ * dates and audit records have.
+ *
+ * Written by hand: the record of every request needs one, gmtime() and
+ * strftime() cost more than the rest of it, and the locale has no say.  The
+ * calendar is counted in eras of 400 years that begin on 1 March, so that the
+ * leap day is the last of its year.
+ */
+
+#include <string.h>
+
+#include "proctor.h"
+
+
+#define PROCTOR_DAY      86400
+#define PROCTOR_ERA_DAYS 146097
+#define PROCTOR_EPOCH    719468 /* days from 0000-03-01 to 1970-01-01 */
+
+
+static int64_t proctor_time_days(unsigned year, unsigned month, unsigned day);
+static int proctor_time_digits(
+    const char *s, unsigned count, unsigned max, unsigned *value);
+static int proctor_time_tail(const char *s, size_t len);
+static char *proctor_time_write(char *dst, unsigned value, unsigned digits);
+
+
+int
+proctor_time_parse(const char *s, size_t len, int64_t *seconds)
+{
+    unsigned year, month, day, hour, minute, second;
+    static const unsigned char days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30,
+        31, 30, 31 };
+
+    if (len < sizeof("2027-01-01T00:00:00Z") - 1 || s[4] != '-' || s[7] != '-'
+        || (s[10] | 0x20) != 't' || s[13] != ':' || s[16] != ':') {
+        return PROCTOR_INVALID;
+    }
+
+    if (!proctor_time_digits(s, 4, 9999, &year)
+        || !proctor_time_digits(s + 5, 2, 12, &month)
+        || !proctor_time_digits(s + 8, 2, 31, &day)
+        || !proctor_time_digits(s + 11, 2, 23, &hour)
+        || !proctor_time_digits(s + 14, 2, 59, &minute)
+        || !proctor_time_digits(s + 17, 2, 59, &second)
+        || !proctor_time_tail(s + 19, len - 19)) {
+        return PROCTOR_INVALID;
+    }
+
+    if (month == 0 || day == 0 || day > days[month - 1]) {
+        return PROCTOR_INVALID;
+    }
+
+    if (month == 2 && day == 29
+        && (year % 4 != 0 || (year % 100 == 0 && year % 400 != 0))) {
+        return PROCTOR_INVALID;
+    }
+
+    *seconds = proctor_time_days(year, month, day) * PROCTOR_DAY + hour * 3600
+               + minute * 60 + second;
+
+    return PROCTOR_OK;
+}
+
+
+static int
+proctor_time_digits(
+    const char *s, unsigned count, unsigned max, unsigned *value)
+{
+    unsigned i;
+
+    *value = 0;
+
+    for (i = 0; i < count; i++) {
+        if (s[i] < '0' || s[i] > '9') {
+            return 0;
+        }
+
+        *value = *value * 10 + (unsigned) (s[i] - '0');
+    }
+
+    return *value <= max;
+}
+
+
+/* "Z", or a fraction and "Z" */
+
+static int
+proctor_time_tail(const char *s, size_t len)
+{
+    size_t i;
+
+    i = 0;
+
+    if (s[0] == '.') {
+        for (i = 1; i < len && s[i] >= '0' && s[i] <= '9'; i++) { /* void */
+        }
+
+        if (i == 1) {
+            return 0;
+        }
+    }
+
+    return i + 1 == len && (s[i] | 0x20) == 'z';
+}
+
+
+static int64_t
+proctor_time_days(unsigned year, unsigned month, unsigned day)
+{
+    unsigned y, era, of_era, of_year;
+
+    /* year 0 is moved one era up, so that nothing is negative */
+    y = year + 400 - (month <= 2);
+    era = y / 400;
+    y %= 400;
+    of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    of_era = y * 365 + y / 4 - y / 100 + of_year;
+
+    return ((int64_t) era - 1) * PROCTOR_ERA_DAYS + of_era - PROCTOR_EPOCH;
+}
+
+
+char *
+proctor_time_format(char *dst, int64_t us)
+{
+    int64_t days, seconds;
+    unsigned era, of_era, of_year, y, m, rest;
+
+    if (us < 0) {
+        us = 0;
+    }
+
+    seconds = us / 1000000;
+    days = seconds / PROCTOR_DAY + PROCTOR_EPOCH;
+    rest = (unsigned) (seconds % PROCTOR_DAY);
+
+    era = (unsigned) (days / PROCTOR_ERA_DAYS);
+    of_era = (unsigned) (days % PROCTOR_ERA_DAYS);
+    y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    of_year = of_era - (365 * y + y / 4 - y / 100);
+    m = (5 * of_year + 2) / 153;
+    y += era * 400 + (m >= 10);
+
+    dst = proctor_time_write(dst, y % 10000, 4);
+    *dst++ = '-';
+    dst = proctor_time_write(dst, m < 10 ? m + 3 : m - 9, 2);
+    *dst++ = '-';
+    dst = proctor_time_write(dst, of_year - (153 * m + 2) / 5 + 1, 2);
+    *dst++ = 'T';
+    dst = proctor_time_write(dst, rest / 3600, 2);
+    *dst++ = ':';
+    dst = proctor_time_write(dst, rest / 60 % 60, 2);
+    *dst++ = ':';
+    dst = proctor_time_write(dst, rest % 60, 2);
+    *dst++ = '.';
+    dst = proctor_time_write(dst, (unsigned) (us % 1000000), 6);
+    *dst++ = 'Z';
+
+    return dst;
+}
+
+
+static char *
+proctor_time_write(char *dst, unsigned value, unsigned digits)
+{
+    unsigned i;
+
+    for (i = digits; i > 0; i--) {
+        dst[i - 1] = (char) ('0' + value % 10);
+        value /= 10;
+    }
+
+    return dst + digits;
+}
