@@ -370,6 +370,18 @@ int proctor_contract_has_right(
     const proctor_contract_t *contract, const char *right, size_t len);
 
 
+/* proctor_param.c: a parameter's text becomes a value by its schema */
+
+/*
+ * The type of JSON value that the text stands for where the schema's type is
+ * looked at.  *fault: NULL, or why it stands for none ("must be a plain
+ * decimal integer").  API.md, decision 6: no sign but "-", no leading zero,
+ * no exponent, no fraction in an integer.
+ */
+proctor_json_type_e proctor_param_type(const proctor_schema_t *schema,
+    const proctor_str_t *text, const char **fault);
+
+
 /* proctor_teams.c: teams and accounts (DESIGN.md section 4) */
 
 typedef struct {
@@ -532,8 +544,8 @@ typedef struct {
     const proctor_str_t *names; /* borrowed, as is origin's text */
     unsigned nnames;
     proctor_str_t origin;
-    int rc;             /* the first failure stays */
-    unsigned state;     /* proctor_links_state_e of proctor_links.c */
+    int rc;         /* the first failure stays */
+    unsigned state; /* proctor_links_state_e of proctor_links.c */
     proctor_skip_t skip;
     int wanted;         /* the member's name is one of `names` */
     int misfit;         /* the member's name can be none of `names` */

@@ -210,7 +210,7 @@ proctor_links_ends_authority(proctor_links_t *l, int code)
     }
 
     if (proctor_links_is_slash(code)) {
-        return l->matched;
+        return l->matched != 0;
     }
 
     l->matched |= !proctor_links_is_dropped(code);
