@@ -22,12 +22,25 @@ const char *
 proctor_links_name(proctor_links_t *l, const char *p, const char *last)
 {
     int code, rc;
+    const char *plain;
 
     for (/* void */; p < last; p++) {
-        if (*p == '"' && l->nescape == 0) {
-            l->wanted = proctor_links_is_wanted(l);
-            l->state = PROCTOR_LINKS_COLON;
-            return p + 1;
+        if (l->nescape == 0) {
+            for (plain = p; p < last && *p != '"' && *p != '\\'; p++) {
+                /* void */
+            }
+
+            proctor_links_name_add(l, plain, (size_t) (p - plain));
+
+            if (p == last) {
+                break;
+            }
+
+            if (*p == '"') {
+                l->wanted = proctor_links_is_wanted(l);
+                l->state = PROCTOR_LINKS_COLON;
+                return p + 1;
+            }
         }
 
         rc = proctor_links_decode(l, *p, &code);
@@ -37,14 +50,7 @@ proctor_links_name(proctor_links_t *l, const char *p, const char *last)
             return p;
         }
 
-        if (rc == 0) {
-            continue;
-        }
-
-        if (l->nescape == 0) {
-            proctor_links_name_add(l, p, 1);
-
-        } else {
+        if (rc == 1) {
             proctor_links_name_unescaped(l, (unsigned) code);
             l->nescape = 0;
         }
@@ -57,6 +63,10 @@ proctor_links_name(proctor_links_t *l, const char *p, const char *last)
 static void
 proctor_links_name_add(proctor_links_t *l, const char *bytes, size_t len)
 {
+    if (len == 0) {
+        return;
+    }
+
     if (l->surrogate != 0 || l->nheld + len > PROCTOR_LINKS_HELD) {
         l->misfit = 1;
         return;
