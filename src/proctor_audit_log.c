@@ -1,0 +1,346 @@
+/*
+ * One audit record as one line of JSON (DESIGN.md section 6).
+ *
+ *     {"v":1,"time":"2026-01-01T00:00:00.000000Z","kind":"call",...}\n
+ *
+ * The members' order and names are a format that verifiers rely on: a new one
+ * goes to the end of its table, none is renamed.  The line is ASCII, whatever
+ * a client sent, and holds no newline but its last byte.
+ *
+ * Each text has room of its own, so that no field that a client can blow up
+ * takes the place of another; that all of them together fit into a line is
+ * asserted when this is compiled.  Called for every request: everything is
+ * written once, in place, by hand.
+ */
+
+#include <string.h>
+
+#include "proctor.h"
+
+
+#define PROCTOR_AUDIT_TARGETS     400 /* all values of targets, escaped */
+#define PROCTOR_AUDIT_TARGET_NAME 32
+
+#define PROCTOR_AUDIT_CUTS 256 /* the names of all that can be cut */
+
+/* "18446744073709551615" or "-9223372036854775808" */
+#define PROCTOR_AUDIT_INT 20
+
+
+typedef struct {
+    proctor_str_t key; /* with all that stands between two members */
+    size_t offset;
+    size_t max; /* bytes of its escaped text */
+} proctor_audit_field_t;
+
+typedef struct {
+    char *pos;
+    char cuts[PROCTOR_AUDIT_CUTS]; /* ,"path","query" */
+    char *cuts_end;
+} proctor_audit_line_t;
+
+
+static void proctor_audit_log_fields(proctor_audit_line_t *line,
+    const proctor_audit_record_t *record, const proctor_audit_field_t *fields);
+static void proctor_audit_log_text(proctor_audit_line_t *line,
+    const proctor_audit_field_t *field, const proctor_str_t *text);
+static void proctor_audit_log_cut(
+    proctor_audit_line_t *line, const char *name, size_t len);
+static void proctor_audit_log_targets(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record);
+static void proctor_audit_log_body(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record);
+static void proctor_audit_log_numbers(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record);
+static char *proctor_audit_log_int(char *dst, int64_t value);
+static char *proctor_audit_log_uint(char *dst, uint64_t value);
+static char *proctor_audit_log_copy(char *dst, const char *s, size_t len);
+
+
+/* a constant: its length is known when this is compiled */
+#define proctor_audit_log_put(dst, s)                                          \
+    proctor_audit_log_copy((dst), (s), sizeof(s) - 1)
+
+
+/* the texts before the targets and behind the body: name, room when escaped */
+
+/* clang-format off */
+#define PROCTOR_AUDIT_WHO(_)                                                   \
+    _(kind, 16) _(rid, 128) _(contract, 128) _(operation, 128) _(team, 128)    \
+    _(key, 128) _(actor, 128) _(account, 128) _(client, 64) _(method, 32)      \
+    _(path, 640) _(query, 480)
+
+#define PROCTOR_AUDIT_WHY(_)                                                   \
+    _(decision, 16) _(reason, 48) _(detail, 400)
+
+#define proctor_audit_field(name, max)                                         \
+    { proctor_str(",\"" #name "\":\""),                                        \
+        offsetof(proctor_audit_record_t, name), max },
+
+static const proctor_audit_field_t proctor_audit_who[] = {
+    PROCTOR_AUDIT_WHO(proctor_audit_field)
+    { { NULL, 0 }, 0, 0 }
+};
+
+static const proctor_audit_field_t proctor_audit_why[] = {
+    PROCTOR_AUDIT_WHY(proctor_audit_field)
+    { { NULL, 0 }, 0, 0 }
+};
+/* clang-format on */
+
+#define PROCTOR_AUDIT_HEAD     "{\"v\":1,\"time\":\""
+#define PROCTOR_AUDIT_OBJECT   ",\"targets\":{"
+#define PROCTOR_AUDIT_SHA256   ",\"body_sha256\":\""
+#define PROCTOR_AUDIT_LEN      ",\"body_len\":"
+#define PROCTOR_AUDIT_STATUS   ",\"status\":"
+#define PROCTOR_AUDIT_UPSTREAM ",\"upstream_status\":"
+#define PROCTOR_AUDIT_TOOK     ",\"duration_us\":"
+#define PROCTOR_AUDIT_ASKED    ",\"upstream_us\":"
+#define PROCTOR_AUDIT_TRUNC    ",\"trunc\":["
+#define PROCTOR_AUDIT_END      "]}\n"
+
+/* sizeof's NUL stands for a closing quote or brace */
+
+/* clang-format off */
+#define proctor_audit_room(name, max) + sizeof(",\"" #name "\":\"") + (max)
+#define proctor_audit_name(name, max) + sizeof(",\"" #name "\"")
+
+#define PROCTOR_AUDIT_NAMES                                                    \
+    (sizeof(",\"targets\"")                                                    \
+     PROCTOR_AUDIT_WHO(proctor_audit_name)                                     \
+     PROCTOR_AUDIT_WHY(proctor_audit_name))
+
+#define PROCTOR_AUDIT_LONGEST                                                  \
+    (sizeof(PROCTOR_AUDIT_HEAD) + PROCTOR_TIME_LEN                             \
+     PROCTOR_AUDIT_WHO(proctor_audit_room)                                     \
+     + sizeof(PROCTOR_AUDIT_OBJECT) + PROCTOR_AUDIT_TARGETS                    \
+     + PROCTOR_PATH_PARAMS * (PROCTOR_AUDIT_TARGET_NAME + sizeof(",\"\":\"\""))\
+     + sizeof(PROCTOR_AUDIT_SHA256) + 2 * PROCTOR_SHA256_LEN                   \
+     + sizeof(PROCTOR_AUDIT_LEN) + PROCTOR_AUDIT_INT                           \
+     PROCTOR_AUDIT_WHY(proctor_audit_room)                                     \
+     + sizeof(PROCTOR_AUDIT_STATUS) + PROCTOR_AUDIT_INT                        \
+     + sizeof(PROCTOR_AUDIT_UPSTREAM) + PROCTOR_AUDIT_INT                      \
+     + sizeof(PROCTOR_AUDIT_TOOK) + PROCTOR_AUDIT_INT                          \
+     + sizeof(PROCTOR_AUDIT_ASKED) + PROCTOR_AUDIT_INT                         \
+     + sizeof(PROCTOR_AUDIT_TRUNC) + PROCTOR_AUDIT_NAMES                       \
+     + sizeof(PROCTOR_AUDIT_END))
+/* clang-format on */
+
+_Static_assert(
+    PROCTOR_AUDIT_NAMES <= PROCTOR_AUDIT_CUTS, "names fit into cuts");
+_Static_assert(PROCTOR_AUDIT_LONGEST <= PROCTOR_AUDIT_LINE, "a line fits");
+
+
+size_t
+proctor_audit_log_format(const proctor_audit_record_t *record, char *buf)
+{
+    proctor_audit_line_t line;
+
+    line.cuts_end = line.cuts;
+
+    line.pos = proctor_audit_log_put(buf, PROCTOR_AUDIT_HEAD);
+    line.pos = proctor_time_format(line.pos, record->time_us);
+    *line.pos++ = '"';
+
+    proctor_audit_log_fields(&line, record, proctor_audit_who);
+    proctor_audit_log_targets(&line, record);
+    proctor_audit_log_body(&line, record);
+    proctor_audit_log_fields(&line, record, proctor_audit_why);
+    proctor_audit_log_numbers(&line, record);
+
+    if (line.cuts_end != line.cuts) {
+        line.pos = proctor_audit_log_put(line.pos, PROCTOR_AUDIT_TRUNC);
+        line.pos = proctor_audit_log_copy(
+            line.pos, line.cuts + 1, (size_t) (line.cuts_end - line.cuts - 1));
+        *line.pos++ = ']';
+    }
+
+    *line.pos++ = '}';
+    *line.pos++ = '\n';
+
+    return (size_t) (line.pos - buf);
+}
+
+
+static void
+proctor_audit_log_fields(proctor_audit_line_t *line,
+    const proctor_audit_record_t *record, const proctor_audit_field_t *fields)
+{
+    const proctor_str_t *text;
+    const proctor_audit_field_t *field;
+
+    for (field = fields; field->key.data != NULL; field++) {
+        text = (const proctor_str_t *) ((const char *) record + field->offset);
+
+        if (text->data != NULL) {
+            proctor_audit_log_text(line, field, text);
+        }
+    }
+}
+
+
+static void
+proctor_audit_log_text(proctor_audit_line_t *line,
+    const proctor_audit_field_t *field, const proctor_str_t *text)
+{
+    size_t used;
+
+    line->pos =
+        proctor_audit_log_copy(line->pos, field->key.data, field->key.len);
+    line->pos += proctor_escape_json(
+        line->pos, field->max, text->data, text->len, &used);
+    *line->pos++ = '"';
+
+    if (used != text->len) {
+        /* the key without its comma, quotes, colon and quote */
+        proctor_audit_log_cut(line, field->key.data + 2, field->key.len - 5);
+    }
+}
+
+
+static void
+proctor_audit_log_cut(proctor_audit_line_t *line, const char *name, size_t len)
+{
+    *line->cuts_end++ = ',';
+    *line->cuts_end++ = '"';
+    line->cuts_end = proctor_audit_log_copy(line->cuts_end, name, len);
+    *line->cuts_end++ = '"';
+}
+
+
+/* The room is shared out evenly, so that no target displaces another. */
+
+static void
+proctor_audit_log_targets(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record)
+{
+    int cut;
+    size_t max, used;
+    unsigned i, n;
+
+    n = record->ntargets;
+    if (n == 0) {
+        return;
+    }
+
+    cut = n > PROCTOR_PATH_PARAMS;
+    n = cut ? PROCTOR_PATH_PARAMS : n;
+    max = PROCTOR_AUDIT_TARGETS / n;
+
+    line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_OBJECT);
+
+    for (i = 0; i < n; i++) {
+        if (i != 0) {
+            *line->pos++ = ',';
+        }
+
+        *line->pos++ = '"';
+        line->pos += proctor_escape_json(line->pos, PROCTOR_AUDIT_TARGET_NAME,
+            record->target_names[i].data, record->target_names[i].len, &used);
+        cut |= used != record->target_names[i].len;
+
+        *line->pos++ = '"';
+        *line->pos++ = ':';
+        *line->pos++ = '"';
+        line->pos += proctor_escape_json(line->pos, max,
+            record->targets[i].data, record->targets[i].len, &used);
+        cut |= used != record->targets[i].len;
+        *line->pos++ = '"';
+    }
+
+    *line->pos++ = '}';
+
+    if (cut) {
+        proctor_audit_log_cut(line, "targets", sizeof("targets") - 1);
+    }
+}
+
+
+static void
+proctor_audit_log_body(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record)
+{
+    size_t i;
+    static const char digits[] = "0123456789abcdef";
+
+    if (record->body_sha256 == NULL) {
+        return;
+    }
+
+    line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_SHA256);
+
+    for (i = 0; i < PROCTOR_SHA256_LEN; i++) {
+        *line->pos++ = digits[record->body_sha256[i] >> 4];
+        *line->pos++ = digits[record->body_sha256[i] & 0xf];
+    }
+
+    *line->pos++ = '"';
+
+    line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_LEN);
+    line->pos = proctor_audit_log_uint(line->pos, record->body_len);
+}
+
+
+static void
+proctor_audit_log_numbers(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record)
+{
+    if (record->status != 0) {
+        line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_STATUS);
+        line->pos = proctor_audit_log_uint(line->pos, record->status);
+    }
+
+    if (record->upstream_status != 0) {
+        line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_UPSTREAM);
+        line->pos = proctor_audit_log_uint(line->pos, record->upstream_status);
+    }
+
+    line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_TOOK);
+    line->pos = proctor_audit_log_int(line->pos, record->duration_us);
+
+    if (record->upstream_us >= 0) {
+        line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_ASKED);
+        line->pos = proctor_audit_log_int(line->pos, record->upstream_us);
+    }
+}
+
+
+static char *
+proctor_audit_log_int(char *dst, int64_t value)
+{
+    if (value < 0) {
+        *dst++ = '-';
+        return proctor_audit_log_uint(dst, 0 - (uint64_t) value);
+    }
+
+    return proctor_audit_log_uint(dst, (uint64_t) value);
+}
+
+
+static char *
+proctor_audit_log_uint(char *dst, uint64_t value)
+{
+    size_t len;
+    char digits[PROCTOR_AUDIT_INT], *p;
+
+    p = digits + sizeof(digits);
+
+    do {
+        *--p = (char) ('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+
+    len = (size_t) (digits + sizeof(digits) - p);
+    memcpy(dst, p, len);
+
+    return dst + len;
+}
+
+
+static char *
+proctor_audit_log_copy(char *dst, const char *s, size_t len)
+{
+    memcpy(dst, s, len);
+
+    return dst + len;
+}
