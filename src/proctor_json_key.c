@@ -21,6 +21,9 @@
 
 
 static uint32_t proctor_json_hash(const char *s, size_t len);
+static uint32_t proctor_json_hash_end(
+    uint64_t state, const char *tail, size_t len);
+static uint64_t proctor_json_word(const char *p);
 static uint64_t proctor_json_fold(uint64_t state, uint64_t word);
 static uint32_t proctor_json_key_few(
     const proctor_json_t *doc, uint32_t object);
@@ -50,38 +53,13 @@ proctor_json_seed(void)
 }
 
 
-static uint32_t
-proctor_json_hash(const char *s, size_t len)
-{
-    uint64_t state, word;
-    size_t left;
-
-    state = proctor_json_seeds[0];
-
-    for (left = len; left >= 8; left -= 8) {
-        memcpy(&word, s, 8);
-        state = proctor_json_fold(state, word);
-        s += 8;
-    }
-
-    word = 0;
-    if (left != 0) {
-        memcpy(&word, s, left);
-    }
-
-    state = proctor_json_fold(proctor_json_fold(state, word), len);
-
-    return (uint32_t) (state ^ (state >> 32));
-}
-
-
 uint32_t
 proctor_json_key_hash(const proctor_json_node_t *key)
 {
     int byte;
     char group[8];
     size_t len;
-    uint64_t state, word;
+    uint64_t state;
     proctor_json_bytes_t bytes;
 
     if (!key->escaped) {
@@ -96,17 +74,71 @@ proctor_json_key_hash(const proctor_json_node_t *key)
         group[len % 8] = (char) byte;
 
         if (len % 8 == 7) {
-            memcpy(&word, group, 8);
-            state = proctor_json_fold(state, word);
+            state = proctor_json_fold(state, proctor_json_word(group));
         }
     }
 
+    return proctor_json_hash_end(state, group, len);
+}
+
+
+static uint32_t
+proctor_json_hash(const char *s, size_t len)
+{
+    uint64_t state;
+    const char *tail;
+
+    state = proctor_json_seeds[0];
+
+    for (tail = s + len - len % 8; s < tail; s += 8) {
+        state = proctor_json_fold(state, proctor_json_word(s));
+    }
+
+    return proctor_json_hash_end(state, tail, len);
+}
+
+
+/* tail: the last len % 8 bytes */
+
+static inline uint32_t
+proctor_json_hash_end(uint64_t state, const char *tail, size_t len)
+{
+    uint16_t two;
+    uint32_t four;
+    uint64_t word;
+
     word = 0;
-    memcpy(&word, group, len % 8);
+
+    if (len & 4) {
+        memcpy(&four, tail, 4);
+        word = four;
+        tail += 4;
+    }
+
+    if (len & 2) {
+        memcpy(&two, tail, 2);
+        word = word << 16 | two;
+        tail += 2;
+    }
+
+    if (len & 1) {
+        word = word << 8 | (uint8_t) *tail;
+    }
 
     state = proctor_json_fold(proctor_json_fold(state, word), len);
 
-    return (uint32_t) (state ^ (state >> 32));
+    return (uint32_t) state;
+}
+
+
+static inline uint64_t
+proctor_json_word(const char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, 8);
+
+    return word;
 }
 
 
@@ -117,8 +149,7 @@ proctor_json_fold(uint64_t state, uint64_t word)
 {
     unsigned __int128 product;
 
-    product = (unsigned __int128) (state ^ word)
-              * (proctor_json_seeds[1] ^ 0x9e3779b97f4a7c15);
+    product = (unsigned __int128) (state ^ word) * proctor_json_seeds[1];
 
     return (uint64_t) product ^ (uint64_t) (product >> 64);
 }

@@ -31,6 +31,10 @@ const char proctor_json_large[] = "is too large";
 
 
 static const char *proctor_json_plain(const char *p, const char *end);
+#ifdef __SSE2__
+static __m128i proctor_json_bad(const char *p);
+#endif
+static const char *proctor_json_plain_tail(const char *p, const char *end);
 static const char *proctor_json_scan_escaped(
     proctor_json_scan_t *scan, const char *p, const char *end);
 static const char *proctor_json_scan_utf8(
@@ -97,49 +101,96 @@ proctor_json_scan_string(
 
 /* the first byte from p on that a string may not hold as it stands, or end */
 
+#ifdef __SSE2__
+
 static const char *
 proctor_json_plain(const char *p, const char *end)
 {
-#ifdef __SSE2__
     int hits;
-    __m128i bytes, bad;
-    const __m128i space = _mm_set1_epi8(' ');
-    const __m128i quote = _mm_set1_epi8('"');
-    const __m128i backslash = _mm_set1_epi8('\\');
+    __m128i bad;
 
-    while (end - p >= 16) {
-        bytes = _mm_loadu_si128((const __m128i *) (const void *) p);
-
-        /* signed: bytes outside ASCII are less than a space, too */
-        bad = _mm_cmplt_epi8(bytes, space);
-        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, quote));
-        bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, backslash));
-
-        hits = _mm_movemask_epi8(bad);
+    if (end - p >= 16) {
+        /* most strings are short: no loop for them */
+        hits = _mm_movemask_epi8(proctor_json_bad(p));
         if (hits != 0) {
             return p + __builtin_ctz((unsigned) hits);
         }
 
         p += 16;
     }
+
+    while (end - p >= 64) {
+        bad = _mm_or_si128(proctor_json_bad(p), proctor_json_bad(p + 16));
+        bad = _mm_or_si128(bad, proctor_json_bad(p + 32));
+        bad = _mm_or_si128(bad, proctor_json_bad(p + 48));
+
+        if (_mm_movemask_epi8(bad) != 0) {
+            break;
+        }
+
+        p += 64;
+    }
+
+    while (end - p >= 16) {
+        hits = _mm_movemask_epi8(proctor_json_bad(p));
+        if (hits != 0) {
+            return p + __builtin_ctz((unsigned) hits);
+        }
+
+        p += 16;
+    }
+
+    return proctor_json_plain_tail(p, end);
+}
+
+
+/* of 16 bytes, those that a string may not hold as they stand */
+
+static inline __m128i
+proctor_json_bad(const char *p)
+{
+    __m128i bytes, bad;
+
+    bytes = _mm_loadu_si128((const __m128i *) (const void *) p);
+
+    /* signed: bytes outside ASCII are less than a space, too */
+    bad = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+
+    return _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+}
+
 #else
-    uint64_t w, q, b;
+
+static const char *
+proctor_json_plain(const char *p, const char *end)
+{
+    uint64_t word, quote, backslash;
     const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
 
-    /* a byte less than n, or over 0x7f, sets the top bit of some byte */
+    /* a byte less than what is taken from it sets the top bit of some byte */
     while (end - p >= 8) {
-        memcpy(&w, p, 8);
-        q = w ^ (ones * '"');
-        b = w ^ (ones * '\\');
+        memcpy(&word, p, 8);
+        quote = word ^ (ones * '"');
+        backslash = word ^ (ones * '\\');
 
-        if (((w - ones * ' ') | w | (q - ones) | (b - ones)) & tops) {
+        if (((word - ones * ' ') | word | (quote - ones) | (backslash - ones))
+            & tops) {
             break;
         }
 
         p += 8;
     }
+
+    return proctor_json_plain_tail(p, end);
+}
+
 #endif
 
+
+static const char *
+proctor_json_plain_tail(const char *p, const char *end)
+{
     while (p < end && proctor_json_plains[(uint8_t) *p]) {
         p++;
     }
