@@ -22,6 +22,7 @@ no warnings 'experimental::signatures';
 BEGIN { $ENV{MOJO_REACTOR} = 'Mojo::Reactor::Poll' }
 
 use Digest::SHA qw(sha256_hex);
+use Fcntl qw(O_APPEND O_CREAT O_WRONLY);
 use Mojo::IOLoop;
 use Mojo::JSON qw(encode_json false true);
 use Mojo::Util qw(b64_encode url_unescape);
@@ -81,9 +82,10 @@ sub run ($self) {
     return;
 }
 
+# It holds credentials, if only the sandbox's own.
 sub _open_log ($self) {
     return unless defined $self->{log};
-    open $self->{log_handle}, '>>', $self->{log}
+    sysopen $self->{log_handle}, $self->{log}, O_WRONLY | O_APPEND | O_CREAT, 0600
         or die "sandbox: cannot write log $self->{log}: $!\n";
     return;
 }

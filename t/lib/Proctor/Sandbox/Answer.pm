@@ -10,7 +10,7 @@ no warnings 'experimental::signatures';
 use Exporter qw(import);
 use Mojo::JSON qw(encode_json);
 
-our @EXPORT_OK = qw(json_answer json_bytes);
+our @EXPORT_OK = qw(json_answer json_bytes ordered_answer);
 
 sub json_answer ($status, $value, @headers) {
     return {
@@ -18,6 +18,16 @@ sub json_answer ($status, $value, @headers) {
         headers => [ [ 'Content-Type' => 'application/json' ], @headers ],
         body    => json_bytes($value),
     };
+}
+
+# An object whose members stand in this order, for where the documentation
+# shows one that is not the alphabet's.
+sub ordered_answer ($status, @members) {
+    my @parts;
+    while (my ($name, $value) = splice @members, 0, 2) {
+        push @parts, json_bytes($name) . ':' . json_bytes($value);
+    }
+    return { %{ json_answer($status, {}) }, body => '{' . join(',', @parts) . '}' };
 }
 
 # Mojo escapes every slash; the real APIs escape none.

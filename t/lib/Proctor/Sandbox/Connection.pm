@@ -46,16 +46,14 @@ sub deliver ($self, $request, $answer, $plan = {}) {
     return $self->_write_last($plan->{raw}) if defined $plan->{raw};
 
     my $head = $self->_head($request, $answer);
-    my $has_body = _has_body($request, $answer);
-    my $body = $has_body ? $answer->{body} : '';
+    my @pieces = _has_body($request, $answer) ? _pieces($answer, $plan->{pace}) : ();
+    my $body = join '', @pieces;
     return $self->_write_last($head) if $close eq 'after_head';
     return $self->_write_last($head . substr $body, 0, int(length($body) / 2))
         if $close eq 'mid_body';
 
-    my @pieces = $has_body ? _pieces($answer, $body, $plan->{pace}) : ();
-    my $every = ($plan->{pace} // {})->{every} // 0;
-    return $self->_pace([ $head, @pieces ], $every, $request) if $plan->{pace};
-    return $self->_write(join('', $head, @pieces), $request);
+    return $self->_write($head . $body, $request) unless $plan->{pace};
+    return $self->_pace([ $head, @pieces ], $plan->{pace}{every} // 0, $request);
 }
 
 sub _received ($self, $bytes) {
@@ -178,7 +176,8 @@ sub _head ($self, $request, $answer) {
 
 # The body as it is written: whole, or cut for slow delivery; chunk-coded when
 # the answer's own headers say so.
-sub _pieces ($answer, $body, $pace) {
+sub _pieces ($answer, $pace) {
+    my $body = $answer->{body};
     my $size = ($pace // {})->{bytes} || length $body || 1;
     my @pieces = unpack "(a$size)*", $body;
     my $chunked = grep { lc $_->[0] eq 'transfer-encoding' } @{ $answer->{headers} };

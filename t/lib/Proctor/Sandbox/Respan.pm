@@ -9,7 +9,7 @@ use feature 'signatures';
 no warnings 'experimental::signatures';
 
 use List::Util qw(any max min sum0);
-use Proctor::Sandbox::Answer qw(json_answer);
+use Proctor::Sandbox::Answer qw(json_answer ordered_answer);
 use Proctor::Sandbox::Filter qw(between links matches page sorted);
 use Proctor::Sandbox::Respan::Experiment;
 use Scalar::Util qw(weaken);
@@ -303,12 +303,12 @@ sub _page ($self, $request, @items) {
     my ($page, $place) = page($request, @items);
     my $origin = $self->{sandbox}{public_url}
         // 'http://' . ($request->header('Host') // 'localhost');
-    return json_answer(200, {
+    return ordered_answer(200,
         count           => scalar @items,
         results         => $page,
         links($request, $origin =~ s{/$}{}r, $place),
         current_filters => $request->json->{filters} // {},
-    });
+    );
 }
 
 sub _set ($value) {
