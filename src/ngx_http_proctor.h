@@ -1,0 +1,402 @@
+/*
+ * The map of the nginx half: shared types, and the prototypes grouped under
+ * the file that defines them.  proctor.h is the map of the pure half.
+ *
+ * What a step returns (ngx_http_proctor_step_pt):
+ *   NGX_OK        done: the runner goes on with the next step;
+ *   NGX_AGAIN     suspended: somebody will call ngx_http_proctor_run_resume();
+ *   NGX_DONE      the body is being read: the request belongs to nginx;
+ *   NGX_DECLINED  refused: ngx_http_proctor_refuse() said why;
+ *   NGX_ERROR     out of memory or worse: the connection is closed.
+ */
+
+#ifndef NGX_HTTP_PROCTOR_H_INCLUDED
+#define NGX_HTTP_PROCTOR_H_INCLUDED
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "proctor.h"
+
+
+#define NGX_HTTP_PROCTOR_RID_MAX     128 /* of a request id that was given */
+#define NGX_HTTP_PROCTOR_HEADERS_MAX 100 /* request header lines */
+#define NGX_HTTP_PROCTOR_DETAIL_MAX  512 /* bytes of an error's sentence */
+
+/* bodies over this are hashed, parsed and checked in the thread pool */
+#define NGX_HTTP_PROCTOR_INLINE_MAX 65536
+
+
+typedef struct ngx_http_proctor_ctx_s ngx_http_proctor_ctx_t;
+typedef struct ngx_http_proctor_wait_s ngx_http_proctor_wait_t;
+
+typedef ngx_int_t (*ngx_http_proctor_step_pt)(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+typedef struct {
+    const char *name;
+    ngx_http_proctor_step_pt handler;
+} ngx_http_proctor_step_t;
+
+
+/* Why a request was refused.  error.c holds the table that these index. */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_FINE = 0,
+    NGX_HTTP_PROCTOR_MALFORMED,
+    NGX_HTTP_PROCTOR_BAD_PATH,
+    NGX_HTTP_PROCTOR_NO_PATH,
+    NGX_HTTP_PROCTOR_BAD_METHOD,
+    NGX_HTTP_PROCTOR_BAD_EXPECT,
+    NGX_HTTP_PROCTOR_NO_KEY,
+    NGX_HTTP_PROCTOR_BAD_KEY,
+    NGX_HTTP_PROCTOR_EXPIRED_KEY,
+    NGX_HTTP_PROCTOR_NO_RIGHT,
+    NGX_HTTP_PROCTOR_NO_ACCOUNT,
+    NGX_HTTP_PROCTOR_BAD_INPUT,
+    NGX_HTTP_PROCTOR_NO_BODY,
+    NGX_HTTP_PROCTOR_FAT_REQUEST,
+    NGX_HTTP_PROCTOR_BAD_JSON,
+    NGX_HTTP_PROCTOR_BAD_MEDIA_TYPE,
+    NGX_HTTP_PROCTOR_BAD_CODING,
+    NGX_HTTP_PROCTOR_POLICY,
+    NGX_HTTP_PROCTOR_BUSY,
+    NGX_HTTP_PROCTOR_UPSTREAM_CREDENTIAL,
+    NGX_HTTP_PROCTOR_UPSTREAM_REDIRECT,
+    NGX_HTTP_PROCTOR_UPSTREAM_CODING,
+    NGX_HTTP_PROCTOR_RAISED, /* by nginx itself: the status says what */
+    NGX_HTTP_PROCTOR_ERRORS
+} ngx_http_proctor_error_e;
+
+typedef struct {
+    ngx_str_t field;   /* "workflow.0.type"; empty: the whole body */
+    ngx_str_t message; /* "Must be at most 100." */
+} ngx_http_proctor_field_error_t;
+
+typedef struct {
+    ngx_http_proctor_error_e code;
+    ngx_uint_t status;
+    ngx_str_t detail;    /* the sentence; empty: the table's */
+    ngx_array_t *fields; /* of ngx_http_proctor_field_error_t, or NULL */
+    ngx_uint_t required; /* the only field's fault is that it is missing */
+} ngx_http_proctor_refusal_t;
+
+
+/*
+ * Where a request is.  RUN is the only state in which steps are taken; the
+ * runner alone moves it.
+ */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_RUN = 0,
+    NGX_HTTP_PROCTOR_READ,    /* nginx reads the body, then calls us */
+    NGX_HTTP_PROCTOR_WAIT,    /* suspended; a waiter holds the request */
+    NGX_HTTP_PROCTOR_PASSED,  /* every step agreed: the content handler's */
+    NGX_HTTP_PROCTOR_ANSWERED /* refused, by us or by nginx */
+} ngx_http_proctor_state_e;
+
+typedef enum {
+    NGX_HTTP_PROCTOR_AS_IT_IS = 0, /* the answer's body is passed on */
+    NGX_HTTP_PROCTOR_REPLACE,      /* ctx->reply goes out in its place */
+    NGX_HTTP_PROCTOR_REPLACED,
+    NGX_HTTP_PROCTOR_LINKS /* goes through the link rewriter */
+} ngx_http_proctor_answer_e;
+
+typedef enum {
+    NGX_HTTP_PROCTOR_ENFORCE = 0,
+    NGX_HTTP_PROCTOR_OBSERVE
+} ngx_http_proctor_mode_e;
+
+
+/* Configuration: immutable once it is read, in cf->pool or an arena of it. */
+
+typedef struct {
+    ngx_array_t contracts; /* of proctor_contract_t * */
+    proctor_teams_t *teams;
+    ngx_str_t teams_file;
+    ngx_open_file_t *audit;
+    ngx_hash_t headers; /* that key.c and framing.c know by name */
+#if (NGX_THREADS)
+    ngx_thread_pool_t *threads;
+#endif
+    struct ngx_http_proctor_worker_s *worker; /* set once, in init_process */
+} ngx_http_proctor_main_conf_t;
+
+typedef struct {
+    ngx_array_t contracts; /* of const proctor_contract_t *: in use
+                                     somewhere in this server */
+} ngx_http_proctor_srv_conf_t;
+
+typedef struct {
+    ngx_str_t name; /* of the contract; "off": none */
+    const proctor_contract_t *contract;
+    ngx_uint_t mode;
+    ngx_http_complex_value_t *origin;
+} ngx_http_proctor_loc_conf_t;
+
+
+/* What one worker reuses from request to request. */
+
+typedef struct ngx_http_proctor_worker_s {
+    proctor_arena_t *arena; /* reset by whoever takes it; never kept
+                                     over a return to the event loop */
+    proctor_json_t doc;
+    void *md_ctx;        /* EVP_MD_CTX */
+    void *md;            /* EVP_MD: SHA-256 */
+    uint64_t rid_prefix; /* random at start */
+    uint64_t rid_counter;
+    ngx_uint_t *key_index; /* which of an account's keys is lent */
+    ngx_event_t audit_event;
+    ngx_log_t *log;
+    u_char *audit_buf; /* whole lines, until the loop's turn ends */
+    size_t audit_used;
+    size_t audit_size;
+    time_t audit_said; /* when a failing disk was last spoken of */
+} ngx_http_proctor_worker_t;
+
+
+/* One request.  In r->pool, found again after redirects by its cleanup. */
+
+struct ngx_http_proctor_ctx_s {
+    ngx_http_proctor_state_e state;
+    ngx_uint_t step; /* index of the step to take next */
+
+    ngx_http_proctor_loc_conf_t *conf; /* of the first location */
+    const proctor_contract_t *contract;
+    const proctor_operation_t *operation;
+    const proctor_key_t *key;
+    const proctor_account_t *account;
+    ngx_uint_t account_key; /* which of its keys was lent */
+    proctor_match_t match;
+
+    /* as they were at first entry: error_page rewrites the request's */
+    ngx_str_t method;
+    ngx_str_t path; /* as sent, without the query */
+    ngx_str_t args;
+    ngx_str_t rid;
+
+    ngx_http_proctor_refusal_t refusal;  /* the answer, when refused */
+    ngx_http_proctor_refusal_t invalid;  /* what input found so far */
+    ngx_http_proctor_refusal_t policy;   /* what the team's policy found */
+    ngx_http_proctor_refusal_t observed; /* what observe mode let through */
+
+    unsigned char body_sha256[PROCTOR_SHA256_LEN];
+    off_t body_len; /* -1: no body was read */
+
+    ngx_http_proctor_wait_t *wait;
+
+    ngx_http_handler_pt content_handler; /* the location's own */
+    ngx_list_t lent;                     /* headers with the account's key */
+    ngx_uint_t nlent;                    /* 0: nothing was ever lent */
+
+    ngx_http_proctor_answer_e answer;
+    ngx_str_t reply;
+    proctor_links_t *links;
+    ngx_chain_t *out;
+    ngx_chain_t **out_last;
+    ngx_chain_t *free;
+    ngx_chain_t *busy;
+    ngx_buf_t *out_buf;
+
+    uint64_t started_ns; /* CLOCK_MONOTONIC */
+};
+
+
+/*
+ * What a suspended request waits for.  On the heap, because the work may
+ * outlive the request's patience: then `r` is NULL, and whoever did the work
+ * frees it with ngx_http_proctor_run_detach().
+ */
+
+struct ngx_http_proctor_wait_s {
+    ngx_http_request_t *r;
+    ngx_event_t timer;
+};
+
+
+extern ngx_module_t ngx_http_proctor_module;
+
+
+/* Walks a request's header lines: it = { &r->headers_in.headers.part, 0 } */
+
+typedef struct {
+    ngx_list_part_t *part;
+    ngx_uint_t i;
+} ngx_http_proctor_headers_t;
+
+static ngx_inline ngx_table_elt_t *
+ngx_http_proctor_headers_next(ngx_http_proctor_headers_t *it)
+{
+    while (it->part != NULL && it->i >= it->part->nelts) {
+        it->part = it->part->next;
+        it->i = 0;
+    }
+
+    if (it->part == NULL) {
+        return NULL;
+    }
+
+    return (ngx_table_elt_t *) it->part->elts + it->i++;
+}
+
+
+/* ngx_http_proctor_module.c */
+
+extern ngx_http_proctor_step_t ngx_http_proctor_steps[];
+
+/* ngx_http_proctor_conf.c: directives to immutable objects */
+
+void *ngx_http_proctor_conf_create_main(ngx_conf_t *cf);
+char *ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf);
+void *ngx_http_proctor_conf_create_srv(ngx_conf_t *cf);
+void *ngx_http_proctor_conf_create_loc(ngx_conf_t *cf);
+char *ngx_http_proctor_conf_merge_loc(
+    ngx_conf_t *cf, void *parent, void *child);
+char *ngx_http_proctor_conf_contract(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_proctor_conf_teams(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_proctor_conf_audit(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_proctor_run.c: one request through the table of steps */
+
+/* the PRECONTENT handler */
+ngx_int_t ngx_http_proctor_run(ngx_http_request_t *r);
+/* the request's ctx, also after a redirect zeroed it; NULL: none yet */
+ngx_http_proctor_ctx_t *ngx_http_proctor_run_ctx(ngx_http_request_t *r);
+ngx_http_proctor_ctx_t *ngx_http_proctor_run_create(ngx_http_request_t *r);
+/* a step that returns NGX_DONE gives this to nginx's body reader */
+void ngx_http_proctor_run_read(ngx_http_request_t *r);
+/* a step that returns NGX_AGAIN called this: NULL when out of memory.  After
+   `deadline` ms the request is refused with BUSY, unless resumed before. */
+ngx_http_proctor_wait_t *ngx_http_proctor_run_suspend(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_msec_t deadline);
+/* the work is done: frees the waiter; NULL: the request is gone */
+ngx_http_request_t *ngx_http_proctor_run_detach(ngx_http_proctor_wait_t *w);
+/* the work of the step that suspended is done, or ctx->refusal is set: goes
+   on with the next step; r may be gone afterwards */
+void ngx_http_proctor_run_resume(ngx_http_request_t *r);
+
+/* ngx_http_proctor_framing.c: HTTP that no API client sends */
+
+ngx_int_t ngx_http_proctor_framing(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_caller.c: whose key is this, and may it do this? */
+
+ngx_int_t ngx_http_proctor_caller(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+ngx_int_t ngx_http_proctor_caller_right(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_route.c: which operation is this? */
+
+ngx_int_t ngx_http_proctor_route(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_input.c: do path, query and headers fit the contract? */
+
+ngx_int_t ngx_http_proctor_input(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* the verdict over everything that input and body found */
+ngx_int_t ngx_http_proctor_input_verdict(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_body.c: is there one, and does it fit? */
+
+ngx_int_t ngx_http_proctor_body_read(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+ngx_int_t ngx_http_proctor_body(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_key.c: lends the account's key, takes the caller's away */
+
+ngx_int_t ngx_http_proctor_key(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* no credential from here on: the answer has begun, or the request went
+   to a location that is not ours */
+void ngx_http_proctor_key_withdraw(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* as withdraw, also when nothing was lent yet: the caller's key goes nowhere
+   but here */
+ngx_int_t ngx_http_proctor_key_strip(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* the upstream refused the key that was lent: the account's next one, for
+   the requests to come */
+void ngx_http_proctor_key_refused(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* header names that key and framing know, for conf.c's hash */
+ngx_int_t ngx_http_proctor_key_headers(
+    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
+
+typedef enum {
+    NGX_HTTP_PROCTOR_HEADER_OTHER = 0,
+    NGX_HTTP_PROCTOR_HEADER_WITHHELD, /* never reaches the upstream */
+    NGX_HTTP_PROCTOR_HEADER_CODING,   /* withheld where links are ours */
+    NGX_HTTP_PROCTOR_HEADER_OVERRIDE, /* refused: method override */
+    NGX_HTTP_PROCTOR_HEADER_EXPECT
+} ngx_http_proctor_header_e;
+
+ngx_http_proctor_header_e ngx_http_proctor_key_header(
+    ngx_http_proctor_main_conf_t *mcf, ngx_table_elt_t *h);
+
+/* ngx_http_proctor_forward.c: the content handler around the location's own */
+
+/* sets r->content_handler, when the location has one */
+void ngx_http_proctor_forward_wrap(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_answer.c: the two filters */
+
+ngx_int_t ngx_http_proctor_answer_init(ngx_conf_t *cf);
+
+/* ngx_http_proctor_error.c: every refusal is spelled and rendered here */
+
+/* sets ctx->refusal, returns NGX_DECLINED; detail NULL: the table's own */
+ngx_int_t ngx_http_proctor_refuse(ngx_http_proctor_ctx_t *ctx,
+    ngx_http_proctor_error_e code, const ngx_str_t *detail);
+ngx_int_t ngx_http_proctor_refuse_fmt(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code, const char *fmt,
+    ...);
+/* copies violations to a refusal, making it `code` when there is any */
+ngx_int_t ngx_http_proctor_error_violations(ngx_http_request_t *r,
+    ngx_http_proctor_refusal_t *refusal, ngx_http_proctor_error_e code,
+    const proctor_violations_t *violations);
+/* "no_key": the word for logs and audit */
+ngx_str_t ngx_http_proctor_error_reason(
+    const ngx_http_proctor_refusal_t *refusal);
+ngx_str_t ngx_http_proctor_error_detail(
+    const ngx_http_proctor_refusal_t *refusal);
+/* the body in the contract's shape; contract NULL: members of both shapes */
+ngx_int_t ngx_http_proctor_error_render(ngx_http_request_t *r,
+    const proctor_contract_t *contract,
+    const ngx_http_proctor_refusal_t *refusal, ngx_str_t *body);
+/* headers_out for a rendered body */
+void ngx_http_proctor_error_headers(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_refusal_t *refusal);
+/* answers with ctx->refusal; the phase handler returns what this returns */
+ngx_int_t ngx_http_proctor_error_send(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+ngx_int_t ngx_http_proctor_header_add(
+    ngx_http_request_t *r, const char *name, const ngx_str_t *value);
+
+/* ngx_http_proctor_audit.c: the record of one request */
+
+ngx_int_t ngx_http_proctor_audit(ngx_http_request_t *r); /* log phase */
+void ngx_http_proctor_audit_flush(ngx_http_proctor_main_conf_t *mcf);
+void ngx_http_proctor_audit_event(ngx_event_t *ev);
+
+/* ngx_http_proctor_variable.c: $proctor_* */
+
+ngx_int_t ngx_http_proctor_variable_add(ngx_conf_t *cf);
+ngx_str_t ngx_http_proctor_variable_decision(ngx_http_proctor_ctx_t *ctx);
+ngx_str_t ngx_http_proctor_variable_reason(ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_worker.c: process hooks */
+
+ngx_int_t ngx_http_proctor_worker_init(ngx_cycle_t *cycle);
+void ngx_http_proctor_worker_exit(ngx_cycle_t *cycle);
+
+#endif /* NGX_HTTP_PROCTOR_H_INCLUDED */

@@ -1,0 +1,590 @@
+/*
+ * Is there a body, and does it fit?
+ *
+ * Two steps: have nginx read all of it (memory, several buffers or a temporary
+ * file: the verdict is the same), then hash it, parse it and hold it against
+ * the contract and the team's policy.  The check itself is one pure function
+ * over a job; a small body's job runs at once on the worker's own document, a
+ * large one's in the thread pool with everything it touches on the heap, for
+ * its request may be gone before it ends.
+ */
+
+#include "ngx_http_proctor.h"
+#include <openssl/evp.h>
+
+
+/* patience with the thread pool, ms */
+
+#define NGX_HTTP_PROCTOR_BODY_DEADLINE 10000
+
+
+typedef struct {
+    const proctor_schema_t *contract;
+    const proctor_schema_t *policy; /* NULL: none */
+    const char *text;
+    size_t len;
+    proctor_json_t *doc;
+
+    int rc; /* of the parse, then of the checks */
+    proctor_violations_t invalid;
+    proctor_violations_t denied;
+    unsigned char sha256[PROCTOR_SHA256_LEN];
+} ngx_http_proctor_body_job_t;
+
+/* a part of the body that is still in nginx's temporary file */
+
+typedef struct {
+    ngx_fd_t fd; /* our own: the file may be gone */
+    u_char *to;
+    size_t size;
+    off_t from;
+} ngx_http_proctor_body_file_t;
+
+#if (NGX_THREADS)
+
+typedef struct {
+    ngx_http_proctor_body_job_t job;
+    ngx_http_proctor_body_file_t file;
+    proctor_json_t doc;
+    proctor_arena_t *arena;
+    EVP_MD_CTX *md_ctx;
+    ngx_http_proctor_wait_t *wait;
+    ngx_thread_task_t task;
+    u_char *text;
+} ngx_http_proctor_body_task_t;
+
+#endif
+
+
+static ngx_int_t ngx_http_proctor_body_media(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_uint_t ngx_http_proctor_body_is_json(const ngx_str_t *type);
+static ngx_int_t ngx_http_proctor_body_fault(
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code);
+static ngx_int_t ngx_http_proctor_body_gather(
+    ngx_http_request_t *r, u_char *to, ngx_http_proctor_body_file_t *later);
+static ngx_int_t ngx_http_proctor_body_pread(
+    ngx_http_proctor_body_file_t *file);
+static u_char *ngx_http_proctor_body_single(ngx_http_request_t *r);
+static ngx_int_t ngx_http_proctor_body_inline(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static void ngx_http_proctor_body_job(
+    ngx_http_proctor_body_job_t *job, EVP_MD_CTX *md_ctx, const EVP_MD *md);
+static ngx_int_t ngx_http_proctor_body_result(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_body_job_t *job);
+static void ngx_http_proctor_body_rules(
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_body_job_t *job);
+#if (NGX_THREADS)
+static ngx_int_t ngx_http_proctor_body_thread(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_http_proctor_body_task_t *ngx_http_proctor_body_task(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static void ngx_http_proctor_body_task_free(ngx_http_proctor_body_task_t *t);
+static void ngx_http_proctor_body_work(void *data, ngx_log_t *log);
+static void ngx_http_proctor_body_done(ngx_event_t *ev);
+#endif
+
+
+ngx_int_t
+ngx_http_proctor_body_read(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_int_t rc;
+    ngx_uint_t empty;
+
+    empty = (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked);
+
+    if (!ctx->operation->has_body) {
+        return empty ? NGX_OK
+                     : ngx_http_proctor_refuse(
+                         ctx, NGX_HTTP_PROCTOR_FAT_REQUEST, NULL);
+    }
+
+    if (!empty) {
+        rc = ngx_http_proctor_body_media(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_proctor_body_media(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_uint_t types;
+    ngx_table_elt_t *h;
+    ngx_http_proctor_headers_t it;
+
+    types = 0;
+    it.part = &r->headers_in.headers.part;
+    it.i = 0;
+
+    while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
+
+        if (h->key.len == 12
+            && ngx_memcmp(h->lowcase_key, "content-type", 12) == 0) {
+            types++;
+
+        } else if (h->key.len == 16
+                   && ngx_memcmp(h->lowcase_key, "content-encoding", 16) == 0
+                   && (h->value.len != 8
+                       || ngx_strncasecmp(
+                              h->value.data, (u_char *) "identity", 8)
+                              != 0)) {
+            return ngx_http_proctor_body_fault(
+                ctx, NGX_HTTP_PROCTOR_BAD_CODING);
+        }
+    }
+
+    if (types != 1 || r->headers_in.content_type == NULL
+        || !ngx_http_proctor_body_is_json(&r->headers_in.content_type->value)) {
+        return ngx_http_proctor_body_fault(
+            ctx, NGX_HTTP_PROCTOR_BAD_MEDIA_TYPE);
+    }
+
+    return NGX_OK;
+}
+
+
+/* application/json, alone or with charset=utf-8 (RFC 9110, 8.3.1) */
+
+static ngx_uint_t
+ngx_http_proctor_body_is_json(const ngx_str_t *type)
+{
+    u_char *p, *last;
+
+    p = type->data;
+    last = p + type->len;
+
+    if (type->len < 16
+        || ngx_strncasecmp(p, (u_char *) "application/json", 16) != 0) {
+        return 0;
+    }
+
+    for (p += 16; p < last && (*p == ' ' || *p == '\t'); p++) {
+        /* void */
+    }
+
+    if (p == last) {
+        return 1;
+    }
+
+    if (*p++ != ';') {
+        return 0;
+    }
+
+    for (; p < last && (*p == ' ' || *p == '\t'); p++) {
+        /* void */
+    }
+
+    if (last - p < 8 || ngx_strncasecmp(p, (u_char *) "charset=", 8) != 0) {
+        return 0;
+    }
+
+    p += 8;
+
+    if (last - p > 2 && *p == '"' && last[-1] == '"') {
+        p++;
+        last--;
+    }
+
+    return (last - p == 5 && ngx_strncasecmp(p, (u_char *) "utf-8", 5) == 0)
+           || (last - p == 4 && ngx_strncasecmp(p, (u_char *) "utf8", 4) == 0);
+}
+
+
+/* a body that cannot be judged: refused, or noted in observe mode */
+
+static ngx_int_t
+ngx_http_proctor_body_fault(
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code)
+{
+    if (ctx->conf->mode == NGX_HTTP_PROCTOR_OBSERVE) {
+        ctx->invalid.code = code;
+        return NGX_OK;
+    }
+
+    return ngx_http_proctor_refuse(ctx, code, NULL);
+}
+
+
+ngx_int_t
+ngx_http_proctor_body(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_buf_t *b;
+    ngx_chain_t *cl;
+
+    if (r->request_body == NULL) {
+        return NGX_OK;
+    }
+
+    ctx->body_len = 0;
+
+    for (cl = r->request_body->bufs; cl != NULL; cl = cl->next) {
+        b = cl->buf;
+        ctx->body_len += ngx_buf_size(b);
+    }
+
+    if (ctx->body_len == 0) {
+        return ctx->operation->body_required
+                   ? ngx_http_proctor_body_fault(ctx, NGX_HTTP_PROCTOR_NO_BODY)
+                   : NGX_OK;
+    }
+
+#if (NGX_THREADS)
+    if (ctx->body_len > NGX_HTTP_PROCTOR_INLINE_MAX) {
+        return ngx_http_proctor_body_thread(r, ctx);
+    }
+#endif
+
+    return ngx_http_proctor_body_inline(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_proctor_body_inline(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    u_char *text;
+    ngx_http_proctor_worker_t *worker;
+    ngx_http_proctor_body_job_t job;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+    worker = mcf->worker;
+
+    text = ngx_http_proctor_body_single(r);
+
+    if (text == NULL) {
+        text = ngx_pnalloc(r->pool, (size_t) ctx->body_len);
+        if (text == NULL
+            || ngx_http_proctor_body_gather(r, text, NULL) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    proctor_arena_reset(worker->arena);
+
+    ngx_memzero(&job, sizeof(ngx_http_proctor_body_job_t));
+    job.text = (char *) text;
+    job.len = (size_t) ctx->body_len;
+    job.doc = &worker->doc;
+    job.invalid.arena = worker->arena;
+    job.denied.arena = worker->arena;
+
+    ngx_http_proctor_body_rules(ctx, &job);
+    ngx_http_proctor_body_job(&job, worker->md_ctx, worker->md);
+
+    return ngx_http_proctor_body_result(r, ctx, &job);
+}
+
+
+static void
+ngx_http_proctor_body_rules(
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_body_job_t *job)
+{
+    const proctor_policy_t *policy;
+
+    policy = proctor_team_policy(ctx->key->team, ctx->operation);
+
+    job->contract = ctx->operation->body;
+    job->policy = (policy == NULL) ? NULL : policy->body;
+}
+
+
+/* The whole check.  Runs in the worker or in a thread; touches the job only. */
+
+static void
+ngx_http_proctor_body_job(
+    ngx_http_proctor_body_job_t *job, EVP_MD_CTX *md_ctx, const EVP_MD *md)
+{
+    if (EVP_DigestInit_ex2(md_ctx, md, NULL) != 1
+        || EVP_DigestUpdate(md_ctx, job->text, job->len) != 1
+        || EVP_DigestFinal_ex(md_ctx, job->sha256, NULL) != 1) {
+        job->rc = PROCTOR_ERROR;
+        return;
+    }
+
+    job->rc = proctor_json_parse(job->doc, job->text, job->len);
+
+    if (job->rc != PROCTOR_OK) {
+        return;
+    }
+
+    if (proctor_schema_check(job->contract, job->doc, 0, NULL, &job->invalid)
+            == PROCTOR_ERROR
+        || (job->policy != NULL
+            && proctor_schema_check(
+                   job->policy, job->doc, 0, NULL, &job->denied)
+                   == PROCTOR_ERROR)) {
+        job->rc = PROCTOR_ERROR;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_proctor_body_result(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
+    ngx_http_proctor_body_job_t *job)
+{
+    ngx_int_t rc;
+
+    ngx_memcpy(ctx->body_sha256, job->sha256, PROCTOR_SHA256_LEN);
+
+    if (job->rc == PROCTOR_ERROR) {
+        return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
+    }
+
+    if (job->rc == PROCTOR_INVALID) {
+        rc = ngx_http_proctor_refuse_fmt(r, ctx, NGX_HTTP_PROCTOR_BAD_JSON,
+            "The body %s (at byte %uz).", job->doc->error,
+            job->doc->error_offset);
+
+        if (rc == NGX_DECLINED && ctx->conf->mode == NGX_HTTP_PROCTOR_OBSERVE) {
+            ctx->invalid = ctx->refusal;
+            ctx->refusal.code = NGX_HTTP_PROCTOR_FINE;
+            rc = NGX_OK;
+        }
+
+        return rc;
+    }
+
+    if (ngx_http_proctor_error_violations(
+            r, &ctx->invalid, NGX_HTTP_PROCTOR_BAD_INPUT, &job->invalid)
+        != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_proctor_error_violations(
+        r, &ctx->policy, NGX_HTTP_PROCTOR_POLICY, &job->denied);
+}
+
+
+/* the body's bytes when one buffer in memory holds them all */
+
+static u_char *
+ngx_http_proctor_body_single(ngx_http_request_t *r)
+{
+    ngx_buf_t *b;
+    ngx_chain_t *cl;
+
+    cl = r->request_body->bufs;
+
+    if (cl->next != NULL) {
+        return NULL;
+    }
+
+    b = cl->buf;
+
+    return (ngx_buf_in_memory(b) && !b->in_file) ? b->pos : NULL;
+}
+
+
+/*
+ * Copies body_len bytes from wherever nginx put them.  With `later`, a part in
+ * a file is only noted there, for the thread to read.
+ */
+
+static ngx_int_t
+ngx_http_proctor_body_gather(
+    ngx_http_request_t *r, u_char *to, ngx_http_proctor_body_file_t *later)
+{
+    ngx_buf_t *b;
+    ngx_chain_t *cl;
+    ngx_http_proctor_body_file_t file;
+
+    for (cl = r->request_body->bufs; cl != NULL; cl = cl->next) {
+
+        b = cl->buf;
+
+        if (ngx_buf_in_memory(b)) {
+            to = ngx_cpymem(to, b->pos, b->last - b->pos);
+            continue;
+        }
+
+        file.fd = b->file->fd;
+        file.to = to;
+        file.size = (size_t) (b->file_last - b->file_pos);
+        file.from = b->file_pos;
+
+        to += file.size;
+
+        if (later != NULL && later->size == 0) {
+            *later = file;
+            later->fd = dup(file.fd);
+
+            if (later->fd == NGX_INVALID_FILE) {
+                return NGX_ERROR;
+            }
+
+        } else if (ngx_http_proctor_body_pread(&file) != NGX_OK) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, ngx_errno,
+                "proctor body: reading \"%V\" failed", &b->file->name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_proctor_body_pread(ngx_http_proctor_body_file_t *file)
+{
+    ssize_t n;
+    size_t done;
+
+    for (done = 0; done < file->size; done += (size_t) n) {
+
+        n = pread(file->fd, file->to + done, file->size - done,
+            file->from + (off_t) done);
+
+        if (n <= 0) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+#if (NGX_THREADS)
+
+static ngx_int_t
+ngx_http_proctor_body_thread(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_http_proctor_body_task_t *t;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    t = ngx_http_proctor_body_task(r, ctx);
+    if (t == NULL) {
+        return NGX_ERROR;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
+    if (ngx_thread_task_post(mcf->threads, &t->task) != NGX_OK) {
+        ngx_http_proctor_body_task_free(t);
+        return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
+    }
+
+    t->wait =
+        ngx_http_proctor_run_suspend(r, ctx, NGX_HTTP_PROCTOR_BODY_DEADLINE);
+
+    /* without a waiter the task frees itself, and the request ends here */
+
+    return (t->wait == NULL) ? NGX_ERROR : NGX_AGAIN;
+}
+
+
+static ngx_http_proctor_body_task_t *
+ngx_http_proctor_body_task(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_http_proctor_body_task_t *t;
+
+    t = ngx_calloc(sizeof(ngx_http_proctor_body_task_t), r->connection->log);
+    if (t == NULL) {
+        return NULL;
+    }
+
+    t->file.fd = NGX_INVALID_FILE;
+    proctor_json_init(&t->doc);
+    t->arena = proctor_arena_create(0);
+    t->md_ctx = EVP_MD_CTX_new();
+    t->text = ngx_alloc((size_t) ctx->body_len, r->connection->log);
+
+    if (t->arena == NULL || t->md_ctx == NULL || t->text == NULL
+        || ngx_http_proctor_body_gather(r, t->text, &t->file) != NGX_OK) {
+        ngx_http_proctor_body_task_free(t);
+        return NULL;
+    }
+
+    t->doc.arena = t->arena;
+    t->job.text = (char *) t->text;
+    t->job.len = (size_t) ctx->body_len;
+    t->job.doc = &t->doc;
+    t->job.invalid.arena = t->arena;
+    t->job.denied.arena = t->arena;
+
+    ngx_http_proctor_body_rules(ctx, &t->job);
+
+    t->task.ctx = t;
+    t->task.handler = ngx_http_proctor_body_work;
+    t->task.event.data = t;
+    t->task.event.handler = ngx_http_proctor_body_done;
+    t->task.event.log = ngx_cycle->log;
+
+    return t;
+}
+
+
+static void
+ngx_http_proctor_body_task_free(ngx_http_proctor_body_task_t *t)
+{
+    proctor_json_free(&t->doc);
+
+    if (t->arena != NULL) {
+        proctor_arena_destroy(t->arena);
+    }
+
+    EVP_MD_CTX_free(t->md_ctx);
+
+    if (t->text != NULL) {
+        ngx_free(t->text);
+    }
+
+    if (t->file.fd != NGX_INVALID_FILE) {
+        (void) ngx_close_file(t->file.fd);
+    }
+
+    ngx_free(t);
+}
+
+
+/* in a thread: no request, no pool, no log file of nginx's */
+
+static void
+ngx_http_proctor_body_work(void *data, ngx_log_t *log)
+{
+    ngx_http_proctor_body_task_t *t = data;
+
+    (void) log;
+
+    if (ngx_http_proctor_body_pread(&t->file) != NGX_OK) {
+        t->job.rc = PROCTOR_ERROR;
+        return;
+    }
+
+    ngx_http_proctor_body_job(&t->job, t->md_ctx, EVP_sha256());
+}
+
+
+static void
+ngx_http_proctor_body_done(ngx_event_t *ev)
+{
+    ngx_int_t rc;
+    ngx_http_request_t *r;
+    ngx_http_proctor_ctx_t *ctx;
+    ngx_http_proctor_body_task_t *t = ev->data;
+
+    r = (t->wait == NULL) ? NULL : ngx_http_proctor_run_detach(t->wait);
+
+    if (r == NULL) {
+        ngx_http_proctor_body_task_free(t);
+        return;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+
+    rc = ngx_http_proctor_body_result(r, ctx, &t->job);
+
+    ngx_http_proctor_body_task_free(t);
+
+    if (rc == NGX_ERROR) {
+        (void) ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
+    }
+
+    ngx_http_proctor_run_resume(r); /* r may be gone */
+}
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * The content handler around the location's own (proxy_pass): the request goes
+ * out with the headers that key.c made, and what an upstream must not decide
+ * for us is taken out of its hands, whatever the configuration forgot.
+ */
+
+#include "ngx_http_proctor.h"
+
+
+static ngx_int_t ngx_http_proctor_forward(ngx_http_request_t *r);
+static ngx_int_t ngx_http_proctor_forward_guard(ngx_http_request_t *r);
+
+
+/* an upstream's X-Accel-* would choose our files, limits and caching */
+
+#define NGX_HTTP_PROCTOR_FORWARD_IGNORE                                        \
+    (NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT | NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES      \
+        | NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE                                  \
+        | NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING                                   \
+        | NGX_HTTP_UPSTREAM_IGN_XA_CHARSET)
+
+
+void
+ngx_http_proctor_forward_wrap(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    if (r->content_handler == NULL || ctx->nlent == 0
+        || r->content_handler == ngx_http_proctor_forward) {
+        return;
+    }
+
+    ctx->content_handler = r->content_handler;
+    r->content_handler = ngx_http_proctor_forward;
+}
+
+
+static ngx_int_t
+ngx_http_proctor_forward(ngx_http_request_t *r)
+{
+    ngx_int_t rc;
+    ngx_http_proctor_ctx_t *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+
+    r->headers_in.headers = ctx->lent;
+    r->headers_in.headers.last = &r->headers_in.headers.part;
+
+    rc = ctx->content_handler(r);
+
+    /* the phase that called us still counts on r, so it is alive */
+
+    if (ngx_http_proctor_forward_guard(r) != NGX_OK && rc == NGX_DONE) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    }
+
+    return rc;
+}
+
+
+/*
+ * The upstream's configuration is the location's and immutable: the request
+ * gets a copy.  Nothing of the answer has been read yet.
+ */
+
+static ngx_int_t
+ngx_http_proctor_forward_guard(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t *u;
+    ngx_http_upstream_conf_t *conf;
+
+    u = r->upstream;
+
+    if (u == NULL || u->conf == NULL
+        || (u->conf->ignore_headers & NGX_HTTP_PROCTOR_FORWARD_IGNORE)
+               == NGX_HTTP_PROCTOR_FORWARD_IGNORE) {
+        return NGX_OK;
+    }
+
+    conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
+    if (conf == NULL) {
+        return NGX_ERROR;
+    }
+
+    *conf = *u->conf;
+    conf->ignore_headers |= NGX_HTTP_PROCTOR_FORWARD_IGNORE;
+    u->conf = conf;
+
+    return NGX_OK;
+}

@@ -1,0 +1,434 @@
+/*
+ * Do path, query and headers fit the contract?  What does not is collected, so
+ * that a client hears of all its mistakes at once; the verdict is given after
+ * the body was seen, too.
+ *
+ * The query is read as the upstream reads it (WHATWG URL, 5.1), and only the
+ * parameters that the contract declares are judged: a declared one that is
+ * given twice or under a coded name would be read differently by two readers
+ * and is refused; what is not declared passes (API.md, decision 3).
+ */
+
+#include "ngx_http_proctor.h"
+
+
+typedef struct {
+    ngx_http_request_t *r;
+    ngx_http_proctor_ctx_t *ctx;
+    ngx_http_proctor_worker_t *worker;
+    proctor_violations_t violations;
+    uint64_t seen; /* bit i: parameter i of the operation */
+} ngx_http_proctor_input_t;
+
+
+static ngx_int_t ngx_http_proctor_input_query(ngx_http_proctor_input_t *in);
+static ngx_int_t ngx_http_proctor_input_pair(
+    ngx_http_proctor_input_t *in, u_char *p, u_char *last);
+static ngx_int_t ngx_http_proctor_input_headers(ngx_http_proctor_input_t *in);
+static ngx_int_t ngx_http_proctor_input_path(ngx_http_proctor_input_t *in);
+static ngx_int_t ngx_http_proctor_input_param(
+    ngx_http_proctor_input_t *in, unsigned i, const proctor_str_t *text);
+static ngx_int_t ngx_http_proctor_input_missing(ngx_http_proctor_input_t *in);
+static ngx_int_t ngx_http_proctor_input_check(ngx_http_proctor_input_t *in);
+static ngx_int_t ngx_http_proctor_input_violation(ngx_http_proctor_input_t *in,
+    const proctor_str_t *name, const char *message);
+static ngx_int_t ngx_http_proctor_input_not_query(
+    ngx_http_proctor_input_t *in, const char *why);
+
+
+ngx_int_t
+ngx_http_proctor_input(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_int_t rc;
+    ngx_http_proctor_input_t in;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    if (ctx->operation->nparams == 0 && ctx->args.len == 0) {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
+    ngx_memzero(&in, sizeof(ngx_http_proctor_input_t));
+    in.r = r;
+    in.ctx = ctx;
+    in.worker = mcf->worker;
+    in.violations.arena = in.worker->arena;
+
+    proctor_arena_reset(in.worker->arena);
+
+    if (proctor_json_object_begin(&in.worker->doc) != PROCTOR_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_proctor_input_path(&in);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_proctor_input_query(&in);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_proctor_input_headers(&in);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_proctor_input_missing(&in);
+    }
+
+    if (rc == NGX_OK) {
+        proctor_json_object_end(&in.worker->doc);
+        rc = ngx_http_proctor_input_check(&in);
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_proctor_error_violations(
+        r, &ctx->invalid, NGX_HTTP_PROCTOR_BAD_INPUT, &in.violations);
+}
+
+
+static ngx_int_t
+ngx_http_proctor_input_path(ngx_http_proctor_input_t *in)
+{
+    unsigned i;
+    ngx_int_t rc;
+
+    for (i = 0; i < in->ctx->match.nparams; i++) {
+        rc = ngx_http_proctor_input_param(in, i, &in->ctx->match.params[i]);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_proctor_input_query(ngx_http_proctor_input_t *in)
+{
+    u_char *p, *last, *amp;
+    ngx_int_t rc;
+
+    p = in->ctx->args.data;
+    last = p + in->ctx->args.len;
+
+    while (p < last) {
+        amp = ngx_strlchr(p, last, '&');
+        if (amp == NULL) {
+            amp = last;
+        }
+
+        if (amp != p) {
+            rc = ngx_http_proctor_input_pair(in, p, amp);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+
+        p = amp + 1;
+    }
+
+    return NGX_OK;
+}
+
+
+/* one "name=value" as sent */
+
+static ngx_int_t
+ngx_http_proctor_input_pair(
+    ngx_http_proctor_input_t *in, u_char *p, u_char *last)
+{
+    char *text;
+    u_char *eq;
+    size_t i, raw;
+    unsigned n;
+    ptrdiff_t len;
+    proctor_str_t name, value;
+    const proctor_operation_t *op;
+
+    eq = ngx_strlchr(p, last, '=');
+    raw = ((eq == NULL) ? last : eq) - p;
+
+    text = proctor_arena_alloc(in->worker->arena, last - p);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = proctor_unescape_percent(text, (char *) p, raw, 1);
+    if (len < 0) {
+        return ngx_http_proctor_input_not_query(in, "a bad percent-escape");
+    }
+
+    name.data = text;
+    name.len = (size_t) len;
+
+    if (eq != NULL) {
+        text += len;
+        len = proctor_unescape_percent(text, (char *) eq + 1, last - eq - 1, 1);
+        if (len < 0) {
+            return ngx_http_proctor_input_not_query(in, "a bad percent-escape");
+        }
+    }
+
+    value.data = text;
+    value.len = (eq == NULL) ? 0 : (size_t) len;
+    len = (text - name.data) + (ptrdiff_t) value.len;
+
+    for (i = 0; i < (size_t) (eq == NULL ? name.len : (size_t) len); i++) {
+        if ((u_char) name.data[i] < 0x20 || name.data[i] == 0x7f) {
+            return ngx_http_proctor_input_not_query(in, "a control byte");
+        }
+    }
+
+    if (!proctor_json_utf8(name.data, name.len)
+        || !proctor_json_utf8(value.data, value.len)) {
+        return ngx_http_proctor_input_not_query(in, "bytes that are not UTF-8");
+    }
+
+    if (name.len == 7 && ngx_memcmp(name.data, "_method", 7) == 0) {
+        return ngx_http_proctor_input_not_query(in, "a method override");
+    }
+
+    op = in->ctx->operation;
+
+    for (n = 0; n < op->nparams; n++) {
+        if (op->params[n].in != PROCTOR_IN_QUERY
+            || op->params[n].name.len != name.len
+            || ngx_memcmp(op->params[n].name.data, name.data, name.len) != 0) {
+            continue;
+        }
+
+        if (raw != name.len || ngx_memcmp(p, name.data, raw) != 0) {
+            in->seen |= (uint64_t) 1 << n;
+            return ngx_http_proctor_input_violation(
+                in, &name, "must be written without percent-encoding");
+        }
+
+        return ngx_http_proctor_input_param(in, n, &value);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_proctor_input_not_query(ngx_http_proctor_input_t *in, const char *why)
+{
+    return ngx_http_proctor_refuse_fmt(
+        in->r, in->ctx, NGX_HTTP_PROCTOR_MALFORMED, "The query holds %s.", why);
+}
+
+
+static ngx_int_t
+ngx_http_proctor_input_headers(ngx_http_proctor_input_t *in)
+{
+    unsigned i;
+    ngx_int_t rc;
+    proctor_str_t value;
+    ngx_table_elt_t *h;
+    const proctor_param_t *param;
+    ngx_http_proctor_headers_t it;
+
+    for (i = 0; i < in->ctx->operation->nparams; i++) {
+
+        param = &in->ctx->operation->params[i];
+
+        if (param->in != PROCTOR_IN_HEADER) {
+            continue;
+        }
+
+        it.part = &in->r->headers_in.headers.part;
+        it.i = 0;
+
+        while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
+
+            if (h->key.len != param->name.len
+                || ngx_memcmp(h->lowcase_key, param->name.data, h->key.len)
+                       != 0) {
+                continue;
+            }
+
+            value.data = (char *) h->value.data;
+            value.len = h->value.len;
+
+            rc = ngx_http_proctor_input_param(in, i, &value);
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* a declared parameter's text becomes a member of the worker's document */
+
+static ngx_int_t
+ngx_http_proctor_input_param(
+    ngx_http_proctor_input_t *in, unsigned i, const proctor_str_t *text)
+{
+    const char *fault;
+    const proctor_param_t *param;
+    proctor_json_type_e type;
+
+    param = &in->ctx->operation->params[i];
+
+    if (in->seen & ((uint64_t) 1 << i)) {
+        return ngx_http_proctor_input_violation(
+            in, &param->name, "must not be given twice");
+    }
+
+    in->seen |= (uint64_t) 1 << i;
+
+    if (!proctor_json_utf8(text->data, text->len)) {
+        return ngx_http_proctor_input_violation(
+            in, &param->name, "must be UTF-8");
+    }
+
+    type = proctor_param_type(param->schema, text, &fault);
+
+    if (fault != NULL) {
+        return ngx_http_proctor_input_violation(in, &param->name, fault);
+    }
+
+    if (proctor_json_object_add(&in->worker->doc, &param->name, type, text)
+        != PROCTOR_OK) {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_proctor_input_missing(ngx_http_proctor_input_t *in)
+{
+    unsigned i;
+    ngx_int_t rc;
+    const proctor_param_t *param;
+
+    for (i = 0; i < in->ctx->operation->nparams; i++) {
+
+        param = &in->ctx->operation->params[i];
+
+        if (param->required && !(in->seen & ((uint64_t) 1 << i))) {
+            rc = ngx_http_proctor_input_violation(
+                in, &param->name, "is required");
+            if (rc != NGX_OK) {
+                return rc;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* each member against its parameter's schema; all of them against policy */
+
+static ngx_int_t
+ngx_http_proctor_input_check(ngx_http_proctor_input_t *in)
+{
+    int rc;
+    unsigned i;
+    uint32_t node;
+    proctor_json_t *doc;
+    const char *prefix;
+    const proctor_param_t *param;
+    const proctor_policy_t *policy;
+    proctor_violations_t denied;
+
+    doc = &in->worker->doc;
+
+    for (i = 0; i < in->ctx->operation->nparams; i++) {
+
+        param = &in->ctx->operation->params[i];
+        node = proctor_json_member(doc, 0, param->name.data, param->name.len);
+
+        if (node == 0) {
+            continue;
+        }
+
+        rc = proctor_schema_check(param->schema, doc, node, NULL, NULL);
+
+        if (rc == PROCTOR_INVALID) {
+            prefix = proctor_arena_printf(
+                in->worker->arena, "/%s", param->name.data);
+            rc = proctor_schema_check(
+                param->schema, doc, node, prefix, &in->violations);
+        }
+
+        if (rc == PROCTOR_ERROR) {
+            return NGX_ERROR;
+        }
+    }
+
+    policy = proctor_team_policy(in->ctx->key->team, in->ctx->operation);
+
+    if (policy == NULL || policy->query == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_memzero(&denied, sizeof(proctor_violations_t));
+    denied.arena = in->worker->arena;
+
+    if (proctor_schema_check(policy->query, doc, 0, NULL, &denied)
+        == PROCTOR_ERROR) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_proctor_error_violations(
+        in->r, &in->ctx->policy, NGX_HTTP_PROCTOR_POLICY, &denied);
+}
+
+
+static ngx_int_t
+ngx_http_proctor_input_violation(ngx_http_proctor_input_t *in,
+    const proctor_str_t *name, const char *message)
+{
+    const char *pointer;
+
+    pointer = proctor_arena_printf(
+        in->worker->arena, "/%.*s", (int) name->len, name->data);
+
+    if (pointer == NULL
+        || proctor_violations_add(&in->violations, pointer, 0, "%s", message)
+               != PROCTOR_OK) {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_proctor_input_verdict(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_str_t detail;
+    ngx_http_proctor_refusal_t *found;
+
+    found = (ctx->invalid.code != NGX_HTTP_PROCTOR_FINE) ? &ctx->invalid
+                                                         : &ctx->policy;
+
+    if (found->code == NGX_HTTP_PROCTOR_FINE) {
+        return NGX_OK;
+    }
+
+    if (ctx->conf->mode == NGX_HTTP_PROCTOR_ENFORCE) {
+        ctx->refusal = *found;
+        return NGX_DECLINED;
+    }
+
+    ctx->observed = *found;
+    detail = ngx_http_proctor_error_detail(found);
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+        "proctor input: would be refused: %V", &detail);
+
+    return NGX_OK;
+}

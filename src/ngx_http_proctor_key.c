@@ -1,0 +1,335 @@
+/*
+ * Lends the upstream's key, takes the caller's away.
+ *
+ * Last step before the content handler.  The upstream is sent a header list of
+ * our own: the caller's lines without those that carry or claim an identity,
+ * then the request id, then, always last, the one Authorization line.  Taking
+ * the key back is dropping that last line, so nothing has to be searched for.
+ * The caller's own list stays where it is, in r->pool, and is never sent.
+ *
+ * The key is lent only to a location of the contract that the request was
+ * checked against, and is gone once the answer begins: an access log that
+ * asks for $http_authorization gets neither key.
+ */
+
+#include "ngx_http_proctor.h"
+
+
+/* lines that are ours, at most: request id, coding, key */
+
+#define NGX_HTTP_PROCTOR_KEY_LINES 3
+
+
+static ngx_int_t ngx_http_proctor_key_list(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_table_elt_t *ngx_http_proctor_key_push(ngx_list_t *list);
+static void ngx_http_proctor_key_line(ngx_list_t *list, const char *name,
+    const char *lowcase, const ngx_str_t *value);
+static ngx_int_t ngx_http_proctor_key_authorization(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_uint_t ngx_http_proctor_key_used(
+    ngx_http_proctor_main_conf_t *mcf, const proctor_account_t *account);
+
+
+typedef struct {
+    ngx_str_t name;
+    ngx_http_proctor_header_e what;
+} ngx_http_proctor_key_name_t;
+
+static ngx_http_proctor_key_name_t ngx_http_proctor_key_names[] = {
+    { ngx_string("authorization"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("proxy-authorization"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("cookie"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("api-key"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-api-key"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-auth-token"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-access-token"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-request-id"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("remote-user"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-remote-user"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-user"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-team"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("forwarded"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-original-url"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-original-uri"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-rewrite-url"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("upgrade"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("http2-settings"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("accept-encoding"), NGX_HTTP_PROCTOR_HEADER_CODING },
+    { ngx_string("range"), NGX_HTTP_PROCTOR_HEADER_CODING },
+    { ngx_string("if-range"), NGX_HTTP_PROCTOR_HEADER_CODING },
+    { ngx_string("x-http-method-override"), NGX_HTTP_PROCTOR_HEADER_OVERRIDE },
+    { ngx_string("x-http-method"), NGX_HTTP_PROCTOR_HEADER_OVERRIDE },
+    { ngx_string("x-method-override"), NGX_HTTP_PROCTOR_HEADER_OVERRIDE },
+    { ngx_string("expect"), NGX_HTTP_PROCTOR_HEADER_EXPECT },
+    { ngx_null_string, NGX_HTTP_PROCTOR_HEADER_OTHER },
+};
+
+/* whole families of names that claim who or where the caller is */
+
+static ngx_str_t ngx_http_proctor_key_prefixes[] = {
+    ngx_string("x-forwarded-"),
+    ngx_string("x-auth-request-"),
+    ngx_string("x-accel-"),
+    ngx_string("x-proctor-"),
+    ngx_null_string,
+};
+
+
+ngx_int_t
+ngx_http_proctor_key_headers(ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
+{
+    ngx_hash_key_t *key;
+    ngx_array_t keys;
+    ngx_hash_init_t hash;
+    ngx_http_proctor_key_name_t *n;
+
+    if (ngx_array_init(&keys, cf->temp_pool, 32, sizeof(ngx_hash_key_t))
+        != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (n = ngx_http_proctor_key_names; n->name.len != 0; n++) {
+        key = ngx_array_push(&keys);
+        if (key == NULL) {
+            return NGX_ERROR;
+        }
+
+        key->key = n->name;
+        key->key_hash = ngx_hash_key(n->name.data, n->name.len);
+        key->value = n;
+    }
+
+    hash.hash = &mcf->headers;
+    hash.key = ngx_hash_key;
+    hash.max_size = 512;
+    hash.bucket_size = ngx_align(64, ngx_cacheline_size);
+    hash.name = "proctor_headers_hash";
+    hash.pool = cf->pool;
+    hash.temp_pool = NULL;
+
+    return ngx_hash_init(&hash, keys.elts, keys.nelts);
+}
+
+
+ngx_http_proctor_header_e
+ngx_http_proctor_key_header(
+    ngx_http_proctor_main_conf_t *mcf, ngx_table_elt_t *h)
+{
+    ngx_str_t *prefix;
+    ngx_http_proctor_key_name_t *n;
+
+    n = ngx_hash_find(&mcf->headers, h->hash, h->lowcase_key, h->key.len);
+    if (n != NULL) {
+        return n->what;
+    }
+
+    if (h->key.len < 2 || h->lowcase_key[0] != 'x'
+        || h->lowcase_key[1] != '-') {
+        return NGX_HTTP_PROCTOR_HEADER_OTHER;
+    }
+
+    for (prefix = ngx_http_proctor_key_prefixes; prefix->len != 0; prefix++) {
+        if (h->key.len >= prefix->len
+            && ngx_memcmp(h->lowcase_key, prefix->data, prefix->len) == 0) {
+            return NGX_HTTP_PROCTOR_HEADER_WITHHELD;
+        }
+    }
+
+    return NGX_HTTP_PROCTOR_HEADER_OTHER;
+}
+
+
+ngx_int_t
+ngx_http_proctor_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    if (r->content_handler == NULL) {
+        return NGX_OK; /* nothing is asked upstream */
+    }
+
+    if (ngx_http_proctor_key_list(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_proctor_key_authorization(r, ctx);
+}
+
+
+/* everything but the Authorization line */
+
+static ngx_int_t
+ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_uint_t n, links;
+    ngx_list_part_t *part;
+    ngx_table_elt_t *h, *copy;
+    ngx_http_proctor_header_e what;
+    ngx_http_proctor_headers_t it;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    static const ngx_str_t identity = ngx_string("identity");
+
+    n = NGX_HTTP_PROCTOR_KEY_LINES;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        n += part->nelts;
+    }
+
+    if (ngx_list_init(&ctx->lent, r->pool, n, sizeof(ngx_table_elt_t))
+        != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+    links = (ctx->operation == NULL) ? 0 : ctx->operation->nlinks;
+    it.part = &r->headers_in.headers.part;
+    it.i = 0;
+
+    while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
+
+        what = ngx_http_proctor_key_header(mcf, h);
+
+        if (what == NGX_HTTP_PROCTOR_HEADER_WITHHELD
+            || (what == NGX_HTTP_PROCTOR_HEADER_CODING && links != 0)) {
+            continue;
+        }
+
+        copy = ngx_http_proctor_key_push(&ctx->lent);
+        *copy = *h;
+    }
+
+    ngx_http_proctor_key_line(
+        &ctx->lent, "X-Request-Id", "x-request-id", &ctx->rid);
+
+    if (links != 0) {
+        ngx_http_proctor_key_line(
+            &ctx->lent, "Accept-Encoding", "accept-encoding", &identity);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_proctor_key_authorization(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    u_char *p;
+    ngx_str_t value;
+    const proctor_str_t *secret;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
+    ctx->account_key = ngx_http_proctor_key_used(mcf, ctx->account);
+    secret = &ctx->account->keys[ctx->account_key];
+
+    value.len = sizeof("Bearer ") - 1 + secret->len;
+    value.data = ngx_pnalloc(r->pool, value.len + 1);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(value.data, "Bearer ", sizeof("Bearer ") - 1);
+    p = ngx_cpymem(p, secret->data, secret->len);
+    *p = '\0';
+
+    ngx_http_proctor_key_line(
+        &ctx->lent, "Authorization", "authorization", &value);
+
+    ctx->nlent = ctx->lent.part.nelts;
+
+    return NGX_OK;
+}
+
+
+/* the list has one part, which was made to hold all that comes */
+
+static ngx_table_elt_t *
+ngx_http_proctor_key_push(ngx_list_t *list)
+{
+    return (ngx_table_elt_t *) list->part.elts + list->part.nelts++;
+}
+
+
+static void
+ngx_http_proctor_key_line(ngx_list_t *list, const char *name,
+    const char *lowcase, const ngx_str_t *value)
+{
+    ngx_table_elt_t *h;
+
+    h = ngx_http_proctor_key_push(list);
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->lowcase_key = (u_char *) lowcase;
+    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+    h->value = *value;
+}
+
+
+void
+ngx_http_proctor_key_withdraw(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    if (ctx->nlent == 0) {
+        return;
+    }
+
+    r->headers_in.headers = ctx->lent;
+    r->headers_in.headers.part.nelts = ctx->nlent - 1;
+    r->headers_in.headers.last = &r->headers_in.headers.part;
+    r->headers_in.authorization = NULL;
+}
+
+
+ngx_int_t
+ngx_http_proctor_key_strip(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    if (ctx->nlent == 0) {
+        if (ngx_http_proctor_key_list(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ctx->nlent = ctx->lent.part.nelts + 1;
+    }
+
+    ngx_http_proctor_key_withdraw(r, ctx);
+
+    return NGX_OK;
+}
+
+
+/*
+ * Which of an account's keys is lent: the first, until the upstream refuses
+ * it.  A worker remembers; a reload begins anew.
+ */
+
+static ngx_uint_t
+ngx_http_proctor_key_used(
+    ngx_http_proctor_main_conf_t *mcf, const proctor_account_t *account)
+{
+    return mcf->worker->key_index[account->index];
+}
+
+
+void
+ngx_http_proctor_key_refused(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_uint_t *index;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+    index = &mcf->worker->key_index[ctx->account->index];
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+        "proctor key: the API refused key %ui of account \"%s\"",
+        ctx->account_key + 1, ctx->account->name.data);
+
+    /* an answer to a key that is no longer lent says nothing new */
+
+    if (*index == ctx->account_key && ctx->account->nkeys > 1) {
+        *index = (*index + 1) % ctx->account->nkeys;
+    }
+}

@@ -1,0 +1,89 @@
+/*
+ * What one worker reuses from request to request, made when the process
+ * starts.  In cycle->pool; libcrypto's and the pure files' parts are freed at
+ * the worker's exit.
+ */
+
+#include "ngx_http_proctor.h"
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+
+#define NGX_HTTP_PROCTOR_AUDIT_BUFFER 65536
+
+
+ngx_int_t
+ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
+{
+    unsigned n;
+    ngx_http_proctor_worker_t *worker;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE) {
+        return NGX_OK; /* the cache manager and loader serve no requests */
+    }
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_proctor_module);
+    if (mcf == NULL) {
+        return NGX_OK;
+    }
+
+    worker = ngx_pcalloc(cycle->pool, sizeof(ngx_http_proctor_worker_t));
+    if (worker == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = (mcf->teams == NULL) ? 0 : proctor_teams_naccounts(mcf->teams);
+
+    worker->key_index = ngx_pcalloc(cycle->pool, (n + 1) * sizeof(ngx_uint_t));
+    worker->audit_buf = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_AUDIT_BUFFER);
+    worker->arena = proctor_arena_create(0);
+    worker->md_ctx = EVP_MD_CTX_new();
+    worker->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    proctor_json_init(&worker->doc);
+
+    if (worker->key_index == NULL || worker->audit_buf == NULL
+        || worker->arena == NULL || worker->md_ctx == NULL || worker->md == NULL
+        || RAND_bytes(
+               (u_char *) &worker->rid_prefix, sizeof(worker->rid_prefix))
+               != 1) {
+        return NGX_ERROR;
+    }
+
+    worker->doc.arena = worker->arena;
+    worker->audit_size = NGX_HTTP_PROCTOR_AUDIT_BUFFER;
+    worker->audit_event.handler = ngx_http_proctor_audit_event;
+    worker->audit_event.data = mcf;
+    worker->audit_event.log = cycle->log;
+    worker->log = cycle->log;
+
+    mcf->worker = worker;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
+{
+    ngx_http_proctor_worker_t *worker;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_proctor_module);
+
+    if (mcf == NULL || mcf->worker == NULL) {
+        return;
+    }
+
+    worker = mcf->worker;
+
+    ngx_http_proctor_audit_flush(mcf);
+
+    proctor_json_free(&worker->doc);
+    proctor_arena_destroy(worker->arena);
+    EVP_MD_CTX_free(worker->md_ctx);
+    EVP_MD_free(worker->md);
+
+    mcf->worker = NULL;
+}
