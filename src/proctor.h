@@ -16,6 +16,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <jansson.h>
 
@@ -389,7 +390,7 @@ typedef struct {
     const proctor_contract_t *contract;
     proctor_str_t *keys; /* secrets, in the order to be lent */
     unsigned nkeys;
-    unsigned index;       /* proctor_teams_account(teams, index) is this one */
+    unsigned index; /* proctor_teams_account(teams, index) is this one */
 } proctor_account_t;
 
 typedef struct {
@@ -442,6 +443,35 @@ int proctor_key_has_right(const proctor_key_t *key, const proctor_str_t *right);
 unsigned proctor_teams_naccounts(const proctor_teams_t *teams);
 const proctor_account_t *proctor_teams_account(
     const proctor_teams_t *teams, unsigned i);
+
+
+/* proctor_lines.c: the line of a text on which a pointer's value stands */
+
+typedef struct proctor_lines_s proctor_lines_t;
+
+/* text: to be there as long as lines are asked for; NULL: out of memory */
+proctor_lines_t *proctor_lines_create(
+    proctor_arena_t *arena, const char *text, size_t len);
+/* counted from 1; of a text that is not JSON: where it ceases to be */
+unsigned proctor_lines_of(proctor_lines_t *lines, const char *pointer);
+
+
+/* proctor_lint.c: what nginx would say about these files, a fault a line */
+
+/* teams: NULL: contracts only; OK, INVALID: something was said, ERROR */
+int proctor_lint(
+    FILE *out, const char *teams, unsigned ncontracts, char *const *contracts);
+
+
+/* proctor_token.c: a team's token, "prk_" and 32 random bytes in base64url */
+
+#define PROCTOR_TOKEN_PREFIX "prk_"
+#define PROCTOR_TOKEN_BYTES  32
+#define PROCTOR_TOKEN_LEN                                                      \
+    (sizeof(PROCTOR_TOKEN_PREFIX) - 1 + (PROCTOR_TOKEN_BYTES * 4 + 2) / 3)
+
+/* writes PROCTOR_TOKEN_LEN bytes and a NUL; ERROR: no random bytes */
+int proctor_token_create(char *token);
 
 
 /* proctor_time.c: RFC 3339 in UTC */
