@@ -159,13 +159,13 @@ check-style:
 	clang-format --dry-run -Werror $(C_FILES)
 
 check-tidy: $(TREE)/objs/Makefile
-	clang-tidy --quiet --warnings-as-errors='*' $(C_SOURCES) -- \
+	printf '%s\n' $(C_SOURCES) | xargs -P2 -I{} \
+	    clang-tidy --quiet --warnings-as-errors='*' {} -- \
 	    -std=gnu11 -D_GNU_SOURCE -Isrc $(TREE_INCLUDES)
 
 check-cppcheck: $(TREE)/objs/Makefile
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
-	    --enable=warning,performance,portability \
-	    --suppressions-list=auto/cppcheck.supp \
+	    --enable=warning,performance --library=posix \
 	    -D__GNUC__ -D__linux__ -Isrc $(C_SOURCES)
 
 
