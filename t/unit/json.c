@@ -5,7 +5,6 @@
  */
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "proctor.h"
 #include "tap.h"
@@ -222,152 +221,6 @@ test_truncations(void)
 }
 
 
-/* kind: '[' arrays, '{' objects, 'm' both in turn */
-
-static int
-nested(char kind, int depth)
-{
-    int i, object;
-    size_t n;
-    static char text[PROCTOR_JSON_DEPTH * 8];
-
-    n = 0;
-
-    for (i = 0; i < depth; i++) {
-        object = kind == '{' || (kind == 'm' && i % 2);
-        n += (size_t) sprintf(text + n, "%s",
-            !object         ? "["
-            : i < depth - 1 ? "{\"a\":"
-                            : "{");
-    }
-
-    for (i = depth - 1; i >= 0; i--) {
-        text[n++] = kind == '{' || (kind == 'm' && i % 2) ? '}' : ']';
-    }
-
-    return parse(text, n);
-}
-
-
-static void
-test_depth(void)
-{
-    int depth, bad;
-    char *text;
-    const char *kind;
-
-    for (kind = "[{m"; *kind != '\0'; kind++) {
-        bad = 0;
-
-        for (depth = 1; depth <= PROCTOR_JSON_DEPTH; depth++) {
-            bad += nested(*kind, depth) != PROCTOR_OK;
-        }
-
-        is_int(bad, 0, "'%c': up to %d levels", *kind, PROCTOR_JSON_DEPTH);
-        ok(nested(*kind, depth) == PROCTOR_INVALID
-                && doc.error == proctor_json_deep,
-            "'%c': one more is too deep", *kind);
-    }
-
-    text = malloc(1000000);
-    memset(text, '[', 1000000);
-    ok(parse(text, 1000000) == PROCTOR_INVALID && doc.error == proctor_json_deep
-            && doc.error_offset == PROCTOR_JSON_DEPTH,
-        "a million levels");
-    free(text);
-}
-
-
-/* an object of n members k0..; `twice`, when not negative, comes again */
-
-static int
-members(int n, int twice)
-{
-    int i, rc;
-    char *text;
-    size_t len;
-
-    text = malloc((size_t) n * 24 + 64);
-    len = (size_t) sprintf(text, "{");
-
-    for (i = 0; i < n; i++) {
-        len += (size_t) sprintf(text + len, "%s\"k%d\":[{}]", i ? "," : "", i);
-    }
-
-    if (twice >= 0) {
-        len += (size_t) sprintf(text + len, ",\"\\u006b%d\":1", twice);
-    }
-
-    len += (size_t) sprintf(text + len, "}");
-    rc = parse(text, len);
-    free(text);
-
-    return rc;
-}
-
-
-static void
-test_many_members(void)
-{
-    int n, bad;
-    clock_t start;
-
-    bad = 0;
-
-    for (n = 1; n < 150; n++) {
-        bad += members(n, -1) != PROCTOR_OK;
-        bad += members(n, 0) != PROCTOR_INVALID;
-        bad += doc.error != proctor_json_duplicate;
-        bad += members(n, n - 1) != PROCTOR_INVALID;
-        bad += members(n, n / 2) != PROCTOR_INVALID;
-        bad += memcmp(copy + doc.error_offset, "\"\\u006b", 7) != 0;
-    }
-
-    is_int(bad, 0, "1 to 149 members, first, middle, last one twice");
-
-    start = clock();
-    is_int(members(100000, -1), PROCTOR_OK, "100,000 members");
-    is_int(doc.nodes[0].count, 100000, "all of them");
-    is_int(members(100000, 99999), PROCTOR_INVALID, "the last one twice");
-    is_int(members(100000, 0), PROCTOR_INVALID, "the first one twice");
-
-    /* comparing each with each would take minutes */
-    ok(clock() - start < 10 * CLOCKS_PER_SEC, "in linear time");
-}
-
-
-static void
-test_many_nodes(void)
-{
-    size_t i;
-    char *text;
-
-    text = malloc(2 * PROCTOR_JSON_NODES + 2);
-
-    for (i = 0; i <= 2 * PROCTOR_JSON_NODES; i += 2) {
-        text[i] = i == 0 ? '[' : ',';
-        text[i + 1] = '1';
-    }
-
-    text[2 * PROCTOR_JSON_NODES - 2] = ']';
-    is_int(parse(text, 2 * PROCTOR_JSON_NODES - 1), PROCTOR_OK,
-        "as many values as may be");
-    is_int(doc.nnodes, PROCTOR_JSON_NODES, "counting the array");
-
-    text[2 * PROCTOR_JSON_NODES - 2] = ',';
-    text[2 * PROCTOR_JSON_NODES] = ']';
-    is_int(parse(text, 2 * PROCTOR_JSON_NODES + 1), PROCTOR_INVALID,
-        "one more value");
-    is_str(doc.error, "has too many values", "is too many");
-    ok(doc.capacity > 100000, "the tape is large now");
-
-    is_int(parse("[1]", 3), PROCTOR_OK, "a small text");
-    ok(doc.capacity < 1000, "gives the large tape back");
-
-    free(text);
-}
-
-
 /* where the parser must stop at a string of `len` bytes with this one in it */
 
 static size_t
@@ -424,9 +277,6 @@ main(void)
     test_accepted();
     test_tape();
     test_truncations();
-    test_depth();
-    test_many_members();
-    test_many_nodes();
     test_positions();
 
     proctor_json_free(&doc);
