@@ -84,12 +84,14 @@ for my $case (
     $t->refuses($r, 401, 'K13: a key in the query is none');
 }
 
+# at level info nginx itself would write the first of two lines into its log
 {
-    my $rid = Proctor::Test::rid();
-    my $r = $t->raw("GET $base/ HTTP/1.1\r\nHost: x\r\nX-Request-Id: $rid\r\n"
-        . "Authorization: Bearer $admin\r\nAuthorization: Bearer $admin\r\n\r\n");
+    my $quiet = Proctor::Test->new(log_level => 'notice');
+    my $r = $quiet->request(GET => "$base/", key => 'admin',
+        headers => [$quiet->authorization('admin')]);
     ok $r->{status} == 400 || $r->{status} == 401, 'two Authorization lines';
-    is scalar(my @got = $t->upstream($rid)), 0, '... and not forwarded';
+    is scalar(my @got = $quiet->upstream($r)), 0, '... and not forwarded';
+    $quiet->stop;
 }
 
 # the scheme's name has no case (RFC 9110, 11.1)
