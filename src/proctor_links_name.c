@@ -180,7 +180,8 @@ proctor_links_unescape(const proctor_links_t *l)
     static const char from[] = "\"\\/bfnrt";
     static const char to[] = "\"\\/\b\f\n\r\t";
 
-    int code, i;
+    int i;
+    unsigned code;
     const char *p;
 
     if (l->nescape == 2) {
@@ -191,10 +192,10 @@ proctor_links_unescape(const proctor_links_t *l)
     code = 0;
 
     for (i = 2; i < 6; i++) {
-        code = code << 4 | proctor_links_hex(l->escape[i]);
+        code = code << 4 | (unsigned) proctor_links_hex(l->escape[i]);
     }
 
-    return code;
+    return (int) code;
 }
 
 
