@@ -83,6 +83,8 @@ void proctor_json_bytes(
     proctor_json_bytes_t *bytes, const proctor_json_node_t *string);
 /* 0..255, or -1 at the end */
 int proctor_json_bytes_next(proctor_json_bytes_t *bytes);
+/* a key's hash from bytes that are decoded already */
+uint32_t proctor_json_hash(const char *s, size_t len);
 /* seeded once a process; equal for equal decoded bytes */
 uint32_t proctor_json_key_hash(const proctor_json_node_t *key);
 /* 1 when both stand for the same bytes, however escaped */

@@ -20,7 +20,6 @@
 #define PROCTOR_JSON_KEY_FEW 16
 
 
-static uint32_t proctor_json_hash(const char *s, size_t len);
 static uint32_t proctor_json_hash_end(
     uint64_t state, const char *tail, size_t len);
 static uint64_t proctor_json_word(const char *p);
@@ -82,7 +81,7 @@ proctor_json_key_hash(const proctor_json_node_t *key)
 }
 
 
-static uint32_t
+uint32_t
 proctor_json_hash(const char *s, size_t len)
 {
     uint64_t state;
