@@ -57,7 +57,7 @@ proctor_teams_read_account(proctor_document_t *doc, json_t *value,
 
     json_object_set_new(state->accounts, at->name,
         json_integer((json_int_t) state->teams->naccounts));
-    state->teams->naccounts++;
+    account->index = state->teams->naccounts++;
 
     proctor_document_object(
         doc, value, at, proctor_teams_account_members, account);
