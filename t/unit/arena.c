@@ -7,12 +7,13 @@
 
 
 static char order[8];
+static size_t norder;
 
 
 static void
 note(void *data)
 {
-    strcat(order, data);
+    order[norder++] = *(char *) data;
 }
 
 

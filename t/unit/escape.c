@@ -58,7 +58,7 @@ static void
 test_bytes(void)
 {
     int c, bad;
-    char src, text[32];
+    char src, text[sizeof(out) + 2];
     const char *p;
     proctor_str_t s;
     proctor_json_t doc;
@@ -69,7 +69,8 @@ test_bytes(void)
 
     for (c = 0; c < 256; c++) {
         src = (char) c;
-        snprintf(text, sizeof(text), "\"%s\"", escape(&src, 1));
+        escape(&src, 1);
+        snprintf(text, sizeof(text), "\"%s\"", out);
 
         for (p = text; *p != '\0'; p++) {
             bad += *p < ' ' || *p > '~';
@@ -135,7 +136,7 @@ test_percent(void)
         n = proctor_unescape_percent(buf, cases[i][0], strlen(cases[i][0]), 0);
         is_mem(buf, (size_t) n, cases[i][1], "percent: [%zu]", i);
 
-        strcpy(buf, cases[i][0]);
+        snprintf(buf, sizeof(buf), "%s", cases[i][0]);
         n = proctor_unescape_percent(buf, buf, strlen(buf), 1);
         is_mem(
             buf, (size_t) n, cases[i][2], "percent: [%zu], plus, in place", i);

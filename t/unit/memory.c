@@ -58,16 +58,16 @@ malloc(size_t size)
 
 
 void *
-calloc(size_t n, size_t size)
+calloc(size_t nmemb, size_t size)
 {
-    return fails() ? NULL : __libc_calloc(n, size);
+    return fails() ? NULL : __libc_calloc(nmemb, size);
 }
 
 
 void *
-realloc(void *p, size_t size)
+realloc(void *ptr, size_t size)
 {
-    return fails() ? NULL : __libc_realloc(p, size);
+    return fails() ? NULL : __libc_realloc(ptr, size);
 }
 
 
