@@ -1,0 +1,464 @@
+/*
+ * Does a value fit a compiled schema?
+ *
+ * One recursive walk over the instance's tape, in step with the schema.  This
+ * file has what concerns a value by itself: its type, its values, numbers and
+ * strings; proctor_schema_check_object.c and _array.c go down into containers,
+ * _logic.c applies further schemas to the same value.
+ *
+ * A check records violations when somebody wants them, and stops at the first
+ * one otherwise.  When nothing is wrong it allocates nothing, but for strings
+ * with escapes and for PCRE2's match data, both once a check.
+ *
+ * What bounds it: the parser's depth, the compiler's search for endless
+ * references, PROCTOR_SCHEMA_DEPTH, and PROCTOR_SCHEMA_STEPS, into which long
+ * strings and patterns are counted as well.
+ */
+
+#include "proctor_schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+static int proctor_schema_check_rules(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node,
+    const proctor_schema_path_t *path);
+static int proctor_schema_check_type(
+    const proctor_schema_t *s, const proctor_json_node_t *n);
+static int proctor_schema_check_values(proctor_schema_check_t *c,
+    const proctor_schema_values_t *values, uint32_t node,
+    const proctor_schema_path_t *path);
+static int proctor_schema_check_own(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node,
+    const proctor_schema_path_t *path);
+static int proctor_schema_check_number(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node,
+    const proctor_schema_path_t *path);
+static int proctor_schema_check_bound(const proctor_schema_t *s,
+    proctor_schema_bound_e bound, const proctor_schema_number_t *number);
+static int proctor_schema_check_text(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node,
+    const proctor_schema_path_t *path);
+static int proctor_schema_check_length(proctor_schema_check_t *c,
+    const proctor_schema_t *s, const proctor_json_node_t *n,
+    const proctor_schema_path_t *path);
+
+
+static const char *const proctor_schema_bound_phrases[] = {
+    [PROCTOR_SCHEMA_MINIMUM] = "must be at least %s",
+    [PROCTOR_SCHEMA_EXCLUSIVE_MINIMUM] = "must be greater than %s",
+    [PROCTOR_SCHEMA_MAXIMUM] = "must be at most %s",
+    [PROCTOR_SCHEMA_EXCLUSIVE_MAXIMUM] = "must be less than %s",
+    [PROCTOR_SCHEMA_MULTIPLE] = "must be a multiple of %s",
+};
+
+
+int
+proctor_schema_check(const proctor_schema_t *schema, proctor_json_t *doc,
+    uint32_t node, const char *prefix, proctor_violations_t *out)
+{
+    int rc;
+    proctor_schema_check_t c;
+
+    memset(&c, 0, sizeof(c));
+    c.doc = doc;
+    c.prefix = (prefix == NULL) ? "" : prefix;
+    c.out = out;
+
+    rc = proctor_schema_check_value(&c, schema, node, NULL);
+
+    proctor_regex_run_free(&c.regex);
+    free(c.scratch);
+
+    return rc;
+}
+
+
+int
+proctor_schema_check_value(proctor_schema_check_t *c, const proctor_schema_t *s,
+    uint32_t node, const proctor_schema_path_t *path)
+{
+    int rc;
+    proctor_violations_t *out;
+
+    if (++c->steps > PROCTOR_SCHEMA_STEPS || c->depth == PROCTOR_SCHEMA_DEPTH) {
+        return PROCTOR_ERROR;
+    }
+
+    c->depth++;
+
+    if (s->error == NULL || c->out == NULL) {
+        rc = proctor_schema_check_rules(c, s, node, path);
+
+    } else {
+        out = c->out;
+        c->out = NULL;
+        rc = proctor_schema_check_rules(c, s, node, path);
+        c->out = out;
+
+        if (rc == PROCTOR_INVALID) {
+            rc = proctor_schema_violation_sentence(c, s, path);
+        }
+    }
+
+    c->depth--;
+
+    return rc;
+}
+
+
+int
+proctor_schema_check_verdict(
+    proctor_schema_check_t *c, const proctor_schema_t *s, uint32_t node)
+{
+    int rc;
+    proctor_violations_t *out;
+
+    out = c->out;
+    c->out = NULL;
+    rc = proctor_schema_check_value(c, s, node, NULL);
+    c->out = out;
+
+    return rc;
+}
+
+
+/* a value of the wrong type or not among the right ones is told so, and
+   nothing else */
+static int
+proctor_schema_check_rules(proctor_schema_check_t *c, const proctor_schema_t *s,
+    uint32_t node, const proctor_schema_path_t *path)
+{
+    int rc;
+    size_t i;
+    const proctor_json_node_t *n;
+
+    n = &c->doc->nodes[node];
+
+    if (s->never) {
+        return proctor_schema_violation(c, path, "is not allowed");
+    }
+
+    if (s->types != 0 && !proctor_schema_check_type(s, n)) {
+        return proctor_schema_violation(c, path, "%s", s->type_phrase);
+    }
+
+    for (i = 0; i < 2; i++) {
+        if (s->values[i] != NULL) {
+            rc = proctor_schema_check_values(c, s->values[i], node, path);
+
+            if (rc != PROCTOR_OK) {
+                return rc;
+            }
+        }
+    }
+
+    rc = PROCTOR_OK;
+
+    if ((s->applies & PROCTOR_SCHEMA_BIT(n->type)) != 0
+        && proctor_schema_check_stop(
+            c, &rc, proctor_schema_check_own(c, s, node, path))) {
+        return rc;
+    }
+
+    if ((s->applies & PROCTOR_SCHEMA_LOGIC) != 0) {
+        (void) proctor_schema_check_stop(
+            c, &rc, proctor_schema_check_logic(c, s, node, path));
+    }
+
+    return rc;
+}
+
+
+int
+proctor_schema_check_stop(proctor_schema_check_t *c, int *rc, int result)
+{
+    if (result == PROCTOR_OK) {
+        return 0;
+    }
+
+    *rc = result;
+
+    return result == PROCTOR_ERROR || c->out == NULL;
+}
+
+
+static int
+proctor_schema_check_type(
+    const proctor_schema_t *s, const proctor_json_node_t *n)
+{
+    proctor_schema_number_t number;
+
+    if ((s->types & PROCTOR_SCHEMA_BIT(n->type)) != 0) {
+        return 1;
+    }
+
+    if (n->type != PROCTOR_JSON_NUMBER
+        || (s->types & PROCTOR_SCHEMA_INTEGER) == 0) {
+        return 0;
+    }
+
+    proctor_schema_number_parse(&number, n->text, n->len);
+
+    return proctor_schema_number_is_integer(&number);
+}
+
+
+static int
+proctor_schema_check_values(proctor_schema_check_t *c,
+    const proctor_schema_values_t *values, uint32_t node,
+    const proctor_schema_path_t *path)
+{
+    uint32_t last;
+    proctor_schema_value_t value, allowed;
+
+    value.doc = c->doc;
+    value.node = node;
+    allowed.doc = &values->doc;
+    last = values->doc.nodes[0].next;
+
+    for (allowed.node = 1; allowed.node < last;
+         allowed.node = allowed.doc->nodes[allowed.node].next) {
+        if (proctor_schema_value_equal(&value, &allowed, &c->steps)) {
+            return PROCTOR_OK;
+        }
+    }
+
+    if (c->steps > PROCTOR_SCHEMA_STEPS) {
+        return PROCTOR_ERROR;
+    }
+
+    return proctor_schema_violation(c, path, "%s", values->phrase);
+}
+
+
+static int
+proctor_schema_check_own(proctor_schema_check_t *c, const proctor_schema_t *s,
+    uint32_t node, const proctor_schema_path_t *path)
+{
+    switch ((proctor_json_type_e) c->doc->nodes[node].type) {
+
+    case PROCTOR_JSON_NUMBER:
+        return proctor_schema_check_number(c, s, node, path);
+
+    case PROCTOR_JSON_STRING:
+        return proctor_schema_check_text(c, s, node, path);
+
+    case PROCTOR_JSON_ARRAY:
+        return proctor_schema_check_array(c, s, node, path);
+
+    case PROCTOR_JSON_OBJECT:
+        return proctor_schema_check_object(c, s, node, path);
+
+    case PROCTOR_JSON_NULL:
+    case PROCTOR_JSON_FALSE:
+    case PROCTOR_JSON_TRUE:
+        break;
+    }
+
+    return PROCTOR_OK;
+}
+
+
+static int
+proctor_schema_check_number(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node, const proctor_schema_path_t *path)
+{
+    int rc, result;
+    unsigned i;
+    const proctor_json_node_t *n;
+    proctor_schema_number_t number;
+
+    rc = PROCTOR_OK;
+    n = &c->doc->nodes[node];
+    c->steps += n->len / 16;
+
+    proctor_schema_number_parse(&number, n->text, n->len);
+
+    for (i = 0; i < PROCTOR_SCHEMA_BOUNDS; i++) {
+        if (s->bounds[i] == NULL || proctor_schema_check_bound(s, i, &number)) {
+            continue;
+        }
+
+        result = proctor_schema_violation(
+            c, path, proctor_schema_bound_phrases[i], s->bound_texts[i]);
+
+        if (proctor_schema_check_stop(c, &rc, result)) {
+            return rc;
+        }
+    }
+
+    if (s->format != NULL && s->format->kind == PROCTOR_FORMAT_NUMBER
+        && (proctor_schema_number_compare(&number, &s->range[0]) < 0
+            || proctor_schema_number_compare(&number, &s->range[1]) > 0)) {
+        return proctor_schema_violation(c, path, "%s", s->format->phrase);
+    }
+
+    return rc;
+}
+
+
+static int
+proctor_schema_check_bound(const proctor_schema_t *s,
+    proctor_schema_bound_e bound, const proctor_schema_number_t *number)
+{
+    int order;
+
+    if (bound == PROCTOR_SCHEMA_MULTIPLE) {
+        return proctor_schema_number_is_multiple(number, s->bounds[bound]);
+    }
+
+    order = proctor_schema_number_compare(number, s->bounds[bound]);
+
+    switch (bound) {
+
+    case PROCTOR_SCHEMA_MINIMUM:
+        return order >= 0;
+
+    case PROCTOR_SCHEMA_EXCLUSIVE_MINIMUM:
+        return order > 0;
+
+    case PROCTOR_SCHEMA_MAXIMUM:
+        return order <= 0;
+
+    case PROCTOR_SCHEMA_EXCLUSIVE_MAXIMUM:
+        return order < 0;
+
+    case PROCTOR_SCHEMA_MULTIPLE:
+    case PROCTOR_SCHEMA_BOUNDS:
+        break;
+    }
+
+    return 1;
+}
+
+
+static int
+proctor_schema_check_text(proctor_schema_check_t *c, const proctor_schema_t *s,
+    uint32_t node, const proctor_schema_path_t *path)
+{
+    int rc, result;
+    proctor_str_t text;
+
+    rc = PROCTOR_OK;
+    result = proctor_schema_check_length(c, s, &c->doc->nodes[node], path);
+
+    if (proctor_schema_check_stop(c, &rc, result)) {
+        return rc;
+    }
+
+    if (s->pattern == NULL
+        && (s->format == NULL || s->format->kind != PROCTOR_FORMAT_STRING)) {
+        return rc;
+    }
+
+    if (proctor_schema_check_string(c, node, &text) != PROCTOR_OK) {
+        return PROCTOR_ERROR;
+    }
+
+    if (s->pattern != NULL) {
+        result = proctor_schema_check_pattern(c, s->pattern, &text);
+
+        if (result == 0) {
+            result = proctor_schema_violation(
+                c, path, "must match the pattern %s", s->pattern_text);
+        } else if (result == 1) {
+            result = PROCTOR_OK;
+        }
+
+        if (proctor_schema_check_stop(c, &rc, result)) {
+            return rc;
+        }
+    }
+
+    if (s->format != NULL && s->format->kind == PROCTOR_FORMAT_STRING
+        && !s->format->fits(text.data, text.len)) {
+        return proctor_schema_violation(c, path, "%s", s->format->phrase);
+    }
+
+    return rc;
+}
+
+
+/* counts code points only where the number of bytes does not tell */
+static int
+proctor_schema_check_length(proctor_schema_check_t *c,
+    const proctor_schema_t *s, const proctor_json_node_t *n,
+    const proctor_schema_path_t *path)
+{
+    int64_t min, max, length;
+
+    min = s->limits[PROCTOR_SCHEMA_MIN_LENGTH];
+    max = s->limits[PROCTOR_SCHEMA_MAX_LENGTH];
+
+    /* a code point takes 12 bytes at most, \ud83d\ude00 */
+
+    if (n->len >= min * 12 && (max < 0 || n->len <= max)) {
+        return PROCTOR_OK;
+    }
+
+    c->steps += n->len / 64;
+    length = (int64_t) proctor_schema_value_length(n);
+
+    if (length < min) {
+        return proctor_schema_violation(c, path,
+            "must have at least %lld character%s", (long long) min,
+            min == 1 ? "" : "s");
+    }
+
+    if (max >= 0 && length > max) {
+        return proctor_schema_violation(c, path,
+            "must have at most %lld character%s", (long long) max,
+            max == 1 ? "" : "s");
+    }
+
+    return PROCTOR_OK;
+}
+
+
+int
+proctor_schema_check_string(
+    proctor_schema_check_t *c, uint32_t node, proctor_str_t *out)
+{
+    char *scratch;
+    const proctor_json_node_t *n;
+
+    n = &c->doc->nodes[node];
+    out->data = n->text;
+    out->len = n->len;
+
+    if (!n->escaped) {
+        return PROCTOR_OK;
+    }
+
+    if (c->scratch_size < n->len) {
+        scratch = realloc(c->scratch, n->len);
+
+        if (scratch == NULL) {
+            return PROCTOR_ERROR;
+        }
+
+        c->scratch = scratch;
+        c->scratch_size = n->len;
+    }
+
+    c->steps += n->len / 64;
+    out->data = c->scratch;
+    out->len = proctor_schema_value_decode(n, c->scratch);
+
+    return PROCTOR_OK;
+}
+
+
+int
+proctor_schema_check_pattern(proctor_schema_check_t *c,
+    const proctor_regex_t *regex, const proctor_str_t *s)
+{
+    int rc;
+
+    rc = proctor_regex_match(regex, &c->regex, s->data, s->len);
+    c->steps += c->regex.spent + s->len / 64;
+
+    return rc < 0 ? PROCTOR_ERROR : rc;
+}
