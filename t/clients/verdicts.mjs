@@ -124,6 +124,17 @@ function resolve(document, value) {
 }
 
 
+/* A path that reaches the operation; parameters are not what is judged. */
+function target(document, path, ...parameters) {
+  const query = parameters.flat().map((one) => resolve(document, one))
+    .filter((one) => one.in === 'query' && one.required)
+    .map((one) => `${one.name}=x`);
+
+  return path.replace(/\{.*?\}/g, 'none')
+    + (query.length ? `?${query.join('&')}` : '');
+}
+
+
 function bodies(file) {
   const document = JSON.parse(readFileSync(file));
   const ajv = new Ajv({ strict: false });
@@ -140,7 +151,8 @@ function bodies(file) {
       found.push({
         operation: operation.operationId,
         method: method.toUpperCase(),
-        path: path.replace(/\{.*?\}/g, 'none'),
+        path: target(document, path, item.parameters ?? [],
+          operation.parameters ?? []),
         check: ajv.compile({ $ref: `contract${schema.$ref}` }),
         start: [example, ...(seeds[operation.operationId] ?? [])],
       });
