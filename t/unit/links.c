@@ -56,6 +56,16 @@ static const struct {
     { "a name with half a surrogate pair",
         "{\"next\\ud83d\":\"http://a/1\",\"next\\ude00\":\"http://a/1\"}",
         NULL },
+    { "names with parts of surrogate pairs apart",
+        "{\"l\\ud83d\\u00f6\\u20ac\\ude00\":\"http://a/1\",\"\\ude00\":\""
+        "http://a/1\",\"l\\u00f6\\u20ac\\ud800\\ud83d\\ude00\":\"http://a/1\"}",
+        NULL },
+    { "a name after one with half a surrogate pair",
+        "{\"\\ud83d\":1,\"next\":\"http://a/1\"}",
+        "{\"\\ud83d\":1,\"next\":\"" ORIGIN "/1\"}" },
+    { "a name after one with the other half",
+        "{\"\\ude00\":1,\"next\":\"http://a/1\"}",
+        "{\"\\ude00\":1,\"next\":\"" ORIGIN "/1\"}" },
     { "names that are nearly the name",
         "{\"nex\":\"http://a/1\",\"nextt\":\"http://a/1\",\"Next\":\"http://a/"
         "1\""
@@ -137,6 +147,7 @@ static const struct {
     { "no JSON", "<html>{\"next\":\"http://a/1\"}</html>", NULL },
     { "a second text", "{} {\"next\":\"http://a/1\"}", NULL },
     { "no colon", "{\"next\" \"http://a/1\"}", NULL },
+    { "a colon for a comma", "{\"a\":1:\"next\":\"http://a/1\"}", NULL },
     { "no comma", "{\"a\":1 \"next\":\"http://a/1\"}", NULL },
     { "a bad escape in a name", "{\"\\q\":1,\"next\":\"http://a/1\"}", NULL },
     { "a bad escape in a link", "{\"next\":\"ht\\u00zztp://a/1\"}", NULL },

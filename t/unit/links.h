@@ -28,6 +28,7 @@ static const proctor_str_t names[] = {
     proctor_str("next"),
     proctor_str("previous"),
     proctor_str("l\xc3\xb6\xe2\x82\xac\xf0\x9f\x98\x80"),
+    proctor_str("\xf0\x90\x88\x80"),
 };
 
 static const proctor_str_t origin = proctor_str(ORIGIN);
