@@ -11,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Proctor::Test::SandboxClient;
+use Proctor::Test::Wait qw(slurp);
 use Test::More;
 
 use constant STEP => 10;
@@ -215,6 +216,16 @@ subtest 'nothing is validated' => sub {
         for qw(page_size=0 page_size=101 page=x page=1&page=2 sort_by=);
     is +($c->call(GET => ROOT . '/e1/histogram/?bins=-1'))[0], 200, 'a histogram of nothing';
     is +($c->call(POST => '/api/v1/agent_spans', json => {}))[0], 200, 'an empty span';
+
+    my $id = create(workflow => [ { type => 'wait' } ])->{id};
+    my $path = ROOT . "/$id/logs";
+    is +($c->call(PATCH => "$path/trace_${id}_1/", json => { metadata => 'text' }))[0], 200,
+        'a resume without input and output';
+    my $odd = { metadata__a => { operator => 'gt', value => {} }, name => 1, x => [ [] ] };
+    is +($c->call(POST => "$path/list/?sort_by=scores__nobody", json => { filters => $odd }))[0],
+        200, 'odd filters';
+    is +($c->call(POST => ROOT . '/', json => { name => [], workflow => 'x', dataset_id => {},
+        evaluator_ids => [ {} ], experiment_id => [] }))[0], 201, 'wrong types';
 };
 
 subtest 'spans and instances' => sub {
@@ -302,6 +313,9 @@ subtest 'the limit' => sub {
     is_deeply [ map { ($get->())[0] } 1 .. 4 ], [ (200) x 4 ], 'off';
 };
 
+my $operations = $c->sandbox->stats->{operations};
+is $operations->{$_}, 1, "counted: $_" for qw(span.create_test instance.retrieve bulk);
 is $c->sandbox->stop, 0, 'the sandbox exits 0';
+is slurp($c->sandbox->{output}), '', 'and had nothing to complain about';
 
 done_testing;

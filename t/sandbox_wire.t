@@ -206,6 +206,7 @@ subtest 'large bodies' => sub {
 };
 
 is $sandbox->stop, 0, 'SIGTERM: exit status 0';
+is slurp($sandbox->{output}), '', 'and nothing on stderr';
 
 subtest 'options' => sub {
     my $path = tempdir(CLEANUP => 1) . '/socket';

@@ -137,8 +137,13 @@ sub _handle ($self, $connection, $request) {
     return $send->();
 }
 
+# A fault of the sandbox's own is a 500 that says so, so that tests see it.
 sub _counted ($self, $request) {
-    my $answer = $self->_answer($request);
+    my $answer = eval { $self->_answer($request) };
+    if (!$answer) {
+        warn "sandbox: $request->{method} $request->{target}: $@";
+        $answer = json_answer(500, { detail => "Sandbox fault: $@" });
+    }
     $self->{count}{statuses}{ $answer->{status} }++;
     return $answer;
 }

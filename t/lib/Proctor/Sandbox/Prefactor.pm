@@ -34,7 +34,7 @@ my $ID = '(?<id>[^/]+)';
 # Literal segments come before parameters.
 my @ROUTES = (
     [ 'agent_spans',                       GET  => 'span.list', POST => 'span.create' ],
-    [ 'agent_spans/create_test_spans',     POST => 'span.create_tests' ],
+    [ 'agent_spans/create_test_spans',     POST => 'span.create_test' ],
     [ "agent_spans/$ID/finish",            POST => 'span.finish' ],
     [ 'agent_instance',                    GET  => 'instance.list' ],
     [ 'agent_instance/register',           POST => 'instance.register' ],
@@ -50,7 +50,7 @@ my @ROUTES = (
 # Writes get the body and the id of the path; reads the request and that id.
 my %WRITES = (
     'span.create'             => \&_create_span,
-    'span.create_tests'       => \&_create_test_spans,
+    'span.create_test'        => \&_create_test_spans,
     'span.finish'             => \&_finish_span,
     'instance.register'       => \&_register,
     'instance.start'          => \&_start_instance,

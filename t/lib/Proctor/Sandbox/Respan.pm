@@ -27,41 +27,45 @@ my ($ROOT, $EXPERIMENT, $TRACE) = (ROOT, '(?<experiment>[^/]+)', '(?<trace>[^/]+
 # Literal segments come before parameters.  A handler gets the request and, as
 # its path names them, the experiment and the trace.
 my @ROUTES = (
-    [ "$ROOT/",         GET => 'list_array', POST => 'create' ],
-    [ "$ROOT/list/",    GET => 'list',       POST => 'filter' ],
-    [ "$ROOT/summary/", GET => 'summary',    POST => 'filter_summary' ],
+    [ "$ROOT/", GET => 'experiment.list', POST => 'experiment.create' ],
+    [ "$ROOT/list/", GET => 'experiment.list_with_filters', POST => 'experiment.filter' ],
+    [ "$ROOT/summary/", GET => 'experiment.summary', POST => 'experiment.filter_summary' ],
     [
         "$ROOT/$EXPERIMENT/",
-        GET => 'retrieve', DELETE => 'delete', PUT => 'replace', PATCH => 'update'
+        GET    => 'experiment.retrieve',
+        DELETE => 'experiment.delete',
+        PUT    => 'experiment.replace',
+        PATCH  => 'experiment.update',
     ],
-    [ "$ROOT/$EXPERIMENT/logs/list/", GET => 'list_traces', POST => 'filter_traces' ],
+    [ "$ROOT/$EXPERIMENT/logs/list/", GET => 'trace.list', POST => 'trace.filter' ],
+    [ "$ROOT/$EXPERIMENT/logs/summary/", GET => 'trace.summary', POST => 'trace.filter_summary' ],
+    [ "$ROOT/$EXPERIMENT/logs/$TRACE/", GET => 'trace.retrieve', PATCH => 'trace.resume' ],
     [
-        "$ROOT/$EXPERIMENT/logs/summary/",
-        GET => 'trace_summary', POST => 'filter_trace_summary'
+        "$ROOT/$EXPERIMENT/histogram/",
+        GET  => 'experiment.histogram',
+        POST => 'experiment.filter_histogram',
     ],
-    [ "$ROOT/$EXPERIMENT/logs/$TRACE/", GET => 'retrieve_trace', PATCH => 'resume' ],
-    [ "$ROOT/$EXPERIMENT/histogram/", GET => 'histogram', POST => 'filter_histogram' ],
 );
 
 my %HANDLERS = (
-    list_array           => \&_list_array,
-    create               => \&_create,
-    list                 => \&_list,
-    filter               => \&_list,
-    summary              => \&_summary,
-    filter_summary       => \&_summary,
-    retrieve             => \&_retrieve,
-    delete               => \&_delete,
-    replace              => \&_update,
-    update               => \&_update,
-    list_traces          => \&_list_traces,
-    filter_traces        => \&_list_traces,
-    trace_summary        => \&_trace_summary,
-    filter_trace_summary => \&_trace_summary,
-    retrieve_trace       => \&_retrieve_trace,
-    resume               => \&_resume,
-    histogram            => \&_histogram,
-    filter_histogram     => \&_histogram,
+    'experiment.list'              => \&_list_array,
+    'experiment.create'            => \&_create,
+    'experiment.list_with_filters' => \&_list,
+    'experiment.filter'            => \&_list,
+    'experiment.summary'           => \&_summary,
+    'experiment.filter_summary'    => \&_summary,
+    'experiment.retrieve'          => \&_retrieve,
+    'experiment.delete'            => \&_delete,
+    'experiment.replace'           => \&_update,
+    'experiment.update'            => \&_update,
+    'trace.list'                   => \&_list_traces,
+    'trace.filter'                 => \&_list_traces,
+    'trace.summary'                => \&_trace_summary,
+    'trace.filter_summary'         => \&_trace_summary,
+    'trace.retrieve'               => \&_retrieve_trace,
+    'trace.resume'                 => \&_resume,
+    'experiment.histogram'         => \&_histogram,
+    'experiment.filter_histogram'  => \&_histogram,
 );
 
 sub new ($class, $sandbox, $empty) {
@@ -106,7 +110,7 @@ sub answer ($self, $request, $path) {
     my ($methods, %id) = _route($path) or return _not_found();
     my $method = $request->{method} eq 'HEAD' ? 'GET' : $request->{method};
     my $name = $methods->{$method} or return _not_allowed($method, $methods);
-    $self->{sandbox}{count}{operations}{"experiment.$name"}++;
+    $self->{sandbox}{count}{operations}{$name}++;
 
     my $handler = $HANDLERS{$name};
     return $self->$handler($request) unless defined $id{experiment};
@@ -283,8 +287,10 @@ sub _traces ($self, $request, $experiment) {
 sub _trace_value ($trace, $field) {
     my ($kind, $name) = $field =~ /^(metadata|scores)__(.+)/
         or return $trace->{shown}{$field};
-    return ($trace->{metadata} // {})->{$name} if $kind eq 'metadata';
-    return (_value($trace->{shown}, $name))[0];
+    my $metadata = $trace->{metadata};
+    return ref $metadata eq 'HASH' ? $metadata->{$name} : undef if $kind eq 'metadata';
+    my ($value) = _value($trace->{shown}, $name);
+    return $value;
 }
 
 sub _value ($shown, $evaluator) {
