@@ -55,7 +55,8 @@ sub create (%fields) {
 subtest 'keys' => sub {
     my $path = ROOT . '/';
     is_deeply [ ($c->call(GET => $path, key => ''))[0] ], [401], 'respan: none';
-    my ($status, $value) = $c->call(GET => $path, key => '', headers => [ Authorization => 'Bearer x' ]);
+    my ($status, $value) = $c->call(GET => $path, key => '',
+        headers => [ Authorization => 'Bearer x' ]);
     is $status, 401, 'respan: wrong';
     like $value->{detail}, qr/invalid or expired/, 'in its own shape';
     is +($c->call(GET => $path, key => 'prefactor'))[0], 401, 'respan: the other API\'s key';
@@ -85,7 +86,8 @@ subtest 'the documentation\'s own calls' => sub {
     ($status, $value) = $c->call(PATCH => ROOT . '/experiment_id/logs/log_id/',
         json => { input => undef, output => undef, metadata => { source => 'x' } });
     is_deeply [ $status, $value ],
-        [ 200, { id => 'log_id', trace_unique_id => 'log_id', status => 'success' } ], 'resume';
+        [ 200, { id => 'log_id', trace_unique_id => 'log_id', status => 'success' } ],
+        'resume';
     ($status, $value) = $c->call(POST => "/api/v1/agent_spans/@{[SPAN]}/finish", json => {});
     is_deeply [ $status, $value->{status}, $value->{details}{status} ],
         [ 200, 'success', 'complete' ], 'finish a span';
@@ -176,13 +178,15 @@ subtest 'traces, scores' => sub {
     is +($c->call(GET => "$path/logs/list/?start_time=2099-01-01T00%3A00%3A00Z"))[1]{count}, 0,
         'start_time';
     is +($c->call(GET => "$path/logs/list/?end_time=2099-01-01"))[1]{count}, 3, 'end_time';
+    is +($c->call(GET => "$path/logs/list/?end_time=2001-01-01"))[1]{count}, 0, 'long ago';
     like +($c->call(GET => "$path/logs/list/?export=1"))[1]{message}, qr/^Exporting/, 'export';
 
     ($status, $value) = $c->call(GET => "$path/logs/summary/");
     is_deeply [ @$value{qw(number_of_requests total_tokens)} ], [ 3, 270 ], 'summary';
     is sprintf('%.2f', $value->{scores}{quality}{avg_score}), '0.70', 'mean score';
     for my $method (qw(GET POST)) {
-        ($status, $value) = $c->call($method => "$path/histogram/?evaluator_id=quality%3Ag&bins=2");
+        my $query = 'evaluator_id=quality%3Ag&bins=2';
+        ($status, $value) = $c->call($method => "$path/histogram/?$query");
         is_deeply [ map { $_->{count} } @{ $value->{bins} } ], [ 0, 3 ], "$method histogram";
         is $value->{stats}{total}, 3, 'its stats';
     }
@@ -200,7 +204,8 @@ subtest 'change and delete' => sub {
         is_deeply [ $status, $value ], [ 404, { detail => 'Not found.' } ], "$method: gone";
     }
     ($status, $value, $answer) = $c->call(DELETE => ROOT . '/list/');
-    is_deeply [ $status, $answer->{headers}{allow} ], [ 405, 'GET, HEAD, POST' ], 'a method it has not';
+    is_deeply [ $status, $answer->{headers}{allow} ], [ 405, 'GET, HEAD, POST' ],
+        'a method it has not';
     ($status, $value, $answer) = $c->call(GET => ROOT . '?a=b', key => '');
     is_deeply [ $status, $answer->{headers}{location} ], [ 301, ROOT . '/?a=b' ],
         'no slash: a redirect';
@@ -230,7 +235,9 @@ subtest 'nothing is validated' => sub {
 
 subtest 'spans and instances' => sub {
     $c->sandbox->control(POST => 'reset');
-    my $post = sub ($path, $json) { ($c->call(POST => "/api/v1/$path", json => $json))[ 0, 1 ] };
+    my $post = sub ($path, $json) {
+        return ($c->call(POST => "/api/v1/$path", json => $json))[ 0, 1 ];
+    };
     my ($status, $value) = $post->('agent_instance/register', { purpose => 'eval' });
     my $instance = $value->{details};
     like $instance->{id}, qr/^[0-7][0-9a-hjkmnp-tv-z]{31}$/, 'a PFID';

@@ -40,7 +40,8 @@ subtest 'the log has the bytes' => sub {
         . "X-Two: 2\r\nX-Bytes: \xff\xe9\r\nContent-Length: 256\r\n\r\n";
     my $two = "PUT ${\ROOT}/e/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
         . "Connection: close\r\n\r\n";
-    my $answers = $c->raw("$one$body${two}3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nT: 1\r\n\r\n");
+    my $chunks = "3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nT: 1\r\n\r\n";
+    my $answers = $c->raw("$one$body$two$chunks");
     is scalar(() = $answers =~ /HTTP\/1\.1 \d\d\d /g), 2, 'two answers on one connection';
 
     my ($first, $second, @more) = $sandbox->log;
@@ -66,7 +67,7 @@ subtest 'requests that are none' => sub {
         'header line'    => "GET / HTTP/1.1\r\nno colon\r\n\r\n",
         'two framings'   => "POST / HTTP/1.1\r\nContent-Length: 1\r\n"
             . "Transfer-Encoding: chunked\r\n\r\n",
-        'two lengths'    => "POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+        'two lengths'    => "POST / HTTP/1.1\r\n" . "Content-Length: 0\r\n" x 2 . "\r\n",
         'length'         => "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         'chunk'          => "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     );

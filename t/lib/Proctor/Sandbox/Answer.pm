@@ -1,6 +1,7 @@
 package Proctor::Sandbox::Answer;
 
-# An answer: {status, headers => [[name, value], ...], body => bytes}.
+# An answer is {status, headers => [[name, value], ...], body => bytes}; here is
+# how the APIs write one.
 
 use strict;
 use warnings;
@@ -9,8 +10,9 @@ no warnings 'experimental::signatures';
 
 use Exporter qw(import);
 use Mojo::JSON qw(encode_json);
+use POSIX qw(strftime);
 
-our @EXPORT_OK = qw(json_answer json_bytes ordered_answer);
+our @EXPORT_OK = qw(datetime json_answer json_bytes ordered_answer);
 
 sub json_answer ($status, $value, @headers) {
     return {
@@ -28,6 +30,12 @@ sub ordered_answer ($status, @members) {
         push @parts, json_bytes($name) . ':' . json_bytes($value);
     }
     return { %{ json_answer($status, {}) }, body => '{' . join(',', @parts) . '}' };
+}
+
+sub datetime ($epoch) {
+    my $whole = int $epoch;
+    return strftime('%Y-%m-%dT%H:%M:%S', gmtime $whole)
+        . sprintf '.%06dZ', ($epoch - $whole) * 1_000_000;
 }
 
 # Mojo escapes every slash; the real APIs escape none.

@@ -18,9 +18,8 @@ use Digest::SHA qw(sha256_hex);
 use List::Util qw(min);
 use Mojo::JSON qw(encode_json);
 use Mojo::Util qw(url_unescape);
-use Proctor::Sandbox::Answer qw(json_answer);
+use Proctor::Sandbox::Answer qw(datetime json_answer);
 use Proctor::Sandbox::Filter qw(between);
-use Proctor::Sandbox::Respan::Experiment;
 use Scalar::Util qw(weaken);
 
 use constant ACCOUNT          => '013xrzp12g3nqk8ngskn1wtxgka5b0nf';
@@ -296,7 +295,9 @@ sub _retrieve_instance ($self, $request, $id) {
 sub _context ($self, $request, $id) {
     my $instance = $self->{instances}{$id} or return _no_instance();
     return _success(200, details => {
-        agent_instance_id => $id, agent_id => $instance->{agent_id}, quality => $instance->{quality}
+        agent_instance_id => $id,
+        agent_id          => $instance->{agent_id},
+        quality           => $instance->{quality},
     });
 }
 
@@ -306,7 +307,8 @@ sub _ping ($self, $request, $) {
 
 sub _bulk ($self, $body, $) {
     my %outputs;
-    for my $item (map { _object($_) } @{ ref $body->{items} eq 'ARRAY' ? $body->{items} : [] }) {
+    my $items = ref $body->{items} eq 'ARRAY' ? $body->{items} : [];
+    for my $item (map { _object($_) } @$items) {
         my $key = _text($item->{idempotency_key}) // '';
         my $name = $BULK{ _text($item->{_type}) // '' };
         my $id = _text($item->{agent_span_id} // $item->{agent_instance_id}) // '';
@@ -341,7 +343,7 @@ sub _new_id ($self) {
 }
 
 sub _time ($self) {
-    return Proctor::Sandbox::Respan::Experiment::datetime($self->{sandbox}->now);
+    return datetime($self->{sandbox}->now);
 }
 
 sub _object ($value) {

@@ -8,7 +8,7 @@ use warnings;
 use feature 'signatures';
 no warnings 'experimental::signatures';
 
-use List::Util qw(any max min sum0);
+use List::Util qw(max min sum0);
 use Proctor::Sandbox::Answer qw(json_answer ordered_answer);
 use Proctor::Sandbox::Filter qw(between links matches page sorted);
 use Proctor::Sandbox::Respan::Experiment;
@@ -38,7 +38,11 @@ my @ROUTES = (
         PATCH  => 'experiment.update',
     ],
     [ "$ROOT/$EXPERIMENT/logs/list/", GET => 'trace.list', POST => 'trace.filter' ],
-    [ "$ROOT/$EXPERIMENT/logs/summary/", GET => 'trace.summary', POST => 'trace.filter_summary' ],
+    [
+        "$ROOT/$EXPERIMENT/logs/summary/",
+        GET  => 'trace.summary',
+        POST => 'trace.filter_summary',
+    ],
     [ "$ROOT/$EXPERIMENT/logs/$TRACE/", GET => 'trace.retrieve', PATCH => 'trace.resume' ],
     [
         "$ROOT/$EXPERIMENT/histogram/",
@@ -158,7 +162,7 @@ sub _create ($self, $request) {
     my $id = $body->{experiment_id};
     $id = sprintf 'exp_%08x%04d', rand 2**32, ++$self->{serial}
         if !defined $id || ref $id || !length $id;
-    return json_answer(400, { experiment_id => ['An experiment with this ID already exists.'] })
+    return json_answer(400, { experiment_id => ['An experiment has this ID already.'] })
         if $self->{experiments}{$id};
     my $experiment = $self->_add($id, $body);
     return json_answer(201, $experiment->detail($self->_now, 'pending'));

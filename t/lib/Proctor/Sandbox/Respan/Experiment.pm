@@ -12,9 +12,9 @@ use warnings;
 use feature 'signatures';
 no warnings 'experimental::signatures';
 
-use List::Util qw(any max min);
+use List::Util qw(any max);
 use Mojo::JSON qw(true);
-use POSIX qw(strftime);
+use Proctor::Sandbox::Answer qw(datetime);
 
 use constant TRACES => 3;
 
@@ -159,12 +159,6 @@ sub evaluators ($self) {
     my ($chosen) = grep { @{ _list($_) } }
         @$fields{qw(evaluator_ids evaluator_slugs evaluator_workflow_ids)};
     return grep { defined && !ref } @{ _list($chosen) };
-}
-
-sub datetime ($epoch) {
-    my $whole = int $epoch;
-    return strftime('%Y-%m-%dT%H:%M:%S', gmtime $whole)
-        . sprintf '.%06dZ', ($epoch - $whole) * 1_000_000;
 }
 
 sub _trace ($self, $number) {
