@@ -31,7 +31,13 @@ test_alloc(void)
 
     for (i = 0; i < 5000; i++) {
         p = proctor_arena_alloc(a, (size_t) i % 97);
-        aligned &= p != NULL && (uintptr_t) p % 16 == 0;
+
+        if (p == NULL) {
+            aligned = 0;
+            break;
+        }
+
+        aligned &= (uintptr_t) p % 16 == 0;
         distinct &= p != last;
         memset(p, i, (size_t) i % 97);
         last = p;

@@ -124,7 +124,7 @@ test_percent(void)
 {
     size_t i;
     ptrdiff_t n;
-    char buf[64];
+    char *src, buf[64];
     const char *const cases[][3] = { { "", "", "" }, { "abc", "abc", "abc" },
         { "a+b", "a+b", "a b" }, { "%2B+%2b", "+++", "+ +" },
         { "%41%7a", "Az", "Az" }, { "caf%C3%a9", "caf\xc3\xa9", "caf\xc3\xa9" },
@@ -143,9 +143,16 @@ test_percent(void)
     }
 
     for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
-        is_int(proctor_unescape_percent(buf, faults[i], strlen(faults[i]), 1),
-            -1, "percent: bad [%zu]", i);
+        /* exactly as long as the text: a byte read too far is seen */
+        src = malloc(strlen(faults[i]));
+        memcpy(src, faults[i], strlen(faults[i]));
+        is_int(proctor_unescape_percent(buf, src, strlen(faults[i]), 1), -1,
+            "percent: bad [%zu]", i);
+        free(src);
     }
+
+    is_int(proctor_unescape_percent(buf, "%412", 2, 0), -1,
+        "percent: cut by the length");
 
     n = proctor_unescape_percent(buf, "a%00b", 5, 0);
     ok(n == 3 && memcmp(buf, "a\0b", 3) == 0, "percent: NUL");

@@ -97,6 +97,8 @@ static const refusal_t refusals[] = {
     { "\"\\ud800\\u0041\"", proctor_json_surrogate, 1 },
     { "\"\\ud800\\ud800\"", proctor_json_surrogate, 1 },
     { "\"\\ud800\\udc0\"", proctor_json_surrogate, 1 },
+    { "\"\\ud800\\udbff\"", proctor_json_surrogate, 1 },
+    { "\"\\ud800\\ue000\"", proctor_json_surrogate, 1 },
     { "\"\\ud83d\\n\"", proctor_json_surrogate, 1 },
     { "\"\\udc00\"", proctor_json_surrogate, 1 },
     { "\"\\udfff\\ud800\"", proctor_json_surrogate, 1 },
