@@ -124,8 +124,7 @@ typedef struct {
 } ngx_http_proctor_main_conf_t;
 
 typedef struct {
-    ngx_array_t contracts; /* of const proctor_contract_t *: in use
-                                     somewhere in this server */
+    ngx_uint_t used; /* some location of this server is under a contract */
 } ngx_http_proctor_srv_conf_t;
 
 typedef struct {

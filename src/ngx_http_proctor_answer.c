@@ -22,10 +22,6 @@ static ngx_int_t ngx_http_proctor_answer_decide(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_http_proctor_ctx_t *ngx_http_proctor_answer_ctx(
     ngx_http_request_t *r);
-static const proctor_contract_t *ngx_http_proctor_answer_contract(
-    ngx_http_request_t *r);
-static ngx_uint_t ngx_http_proctor_answer_shared(
-    const proctor_contract_t *contract, ngx_str_t *uri);
 static ngx_uint_t ngx_http_proctor_answer_upstream(ngx_http_request_t *r);
 static ngx_http_proctor_error_e ngx_http_proctor_answer_judge(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
@@ -168,7 +164,6 @@ ngx_http_proctor_answer_decide(
 static ngx_http_proctor_ctx_t *
 ngx_http_proctor_answer_ctx(ngx_http_request_t *r)
 {
-    const proctor_contract_t *contract;
     ngx_http_proctor_ctx_t *ctx;
     ngx_http_core_srv_conf_t *cscf;
     ngx_http_proctor_srv_conf_t *scf;
@@ -181,83 +176,18 @@ ngx_http_proctor_answer_ctx(ngx_http_request_t *r)
     conf = ngx_http_get_module_loc_conf(r, ngx_http_proctor_module);
     scf = ngx_http_get_module_srv_conf(r, ngx_http_proctor_module);
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
-    contract = conf->contract;
 
-    if (contract == NULL) {
-        if (scf->contracts.nelts == 0 || r->loc_conf != cscf->ctx->loc_conf) {
-            return NULL;
-        }
-
-        contract = ngx_http_proctor_answer_contract(r);
+    if (conf->contract == NULL
+        && (!scf->used || r->loc_conf != cscf->ctx->loc_conf)) {
+        return NULL;
     }
 
     ctx = ngx_http_proctor_run_create(r);
     if (ctx != NULL) {
-        ctx->contract = contract;
         ctx->state = NGX_HTTP_PROCTOR_ANSWERED;
     }
 
     return ctx;
-}
-
-
-/* of the server's contracts the one whose paths look most like this; NULL:
-   none does, and the error speaks both tongues */
-
-static const proctor_contract_t *
-ngx_http_proctor_answer_contract(ngx_http_request_t *r)
-{
-    ngx_uint_t i, n, best;
-    ngx_http_proctor_srv_conf_t *scf;
-    const proctor_contract_t **contract, *found;
-
-    scf = ngx_http_get_module_srv_conf(r, ngx_http_proctor_module);
-    contract = scf->contracts.elts;
-
-    found = (scf->contracts.nelts == 1) ? contract[0] : NULL;
-    best = 1; /* the first slash is everybody's */
-
-    for (i = 0; i < scf->contracts.nelts; i++) {
-        n = ngx_http_proctor_answer_shared(contract[i], &r->unparsed_uri);
-
-        if (n > best) {
-            best = n;
-            found = contract[i];
-
-        } else if (n == best && found != contract[i]) {
-            found = NULL;
-        }
-    }
-
-    return found;
-}
-
-
-/* how many bytes the target shares with one of the contract's paths */
-
-static ngx_uint_t
-ngx_http_proctor_answer_shared(
-    const proctor_contract_t *contract, ngx_str_t *uri)
-{
-    unsigned i;
-    ngx_uint_t n, best;
-    const proctor_str_t *path;
-
-    best = 0;
-
-    for (i = 0; i < contract->npaths; i++) {
-        path = &contract->paths[i]->template;
-
-        for (n = 0; n < uri->len && n < path->len; n++) {
-            if (uri->data[n] != (u_char) path->data[n]) {
-                break;
-            }
-        }
-
-        best = ngx_max(best, n);
-    }
-
-    return best;
 }
 
 
@@ -374,6 +304,7 @@ ngx_http_proctor_answer_links(
 
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
+    ngx_http_weak_etag(r);
 
     if (r->method == NGX_HTTP_HEAD) {
         return NGX_OK;

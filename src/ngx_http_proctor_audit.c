@@ -136,7 +136,11 @@ ngx_http_proctor_audit_call(
 
     record->method = ngx_http_proctor_audit_str(&ctx->method);
     record->path = ngx_http_proctor_audit_str(&ctx->path);
-    record->query = ngx_http_proctor_audit_str(&ctx->args);
+
+    if (ctx->key != NULL) {
+        /* a stranger's query may hold the key that belongs in a header */
+        record->query = ngx_http_proctor_audit_str(&ctx->args);
+    }
 
     if (ctx->body_len > 0) {
         record->body_sha256 = ctx->body_sha256;

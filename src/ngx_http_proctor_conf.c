@@ -23,8 +23,6 @@ typedef struct {
 
 static const proctor_contract_t *ngx_http_proctor_conf_find(
     ngx_http_proctor_main_conf_t *mcf, ngx_str_t *name);
-static char *ngx_http_proctor_conf_use(
-    ngx_conf_t *cf, const proctor_contract_t *contract);
 static proctor_arena_t *ngx_http_proctor_conf_arena(ngx_conf_t *cf);
 static void ngx_http_proctor_conf_destroy(void *data);
 static ngx_int_t ngx_http_proctor_conf_load(
@@ -117,19 +115,7 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
 void *
 ngx_http_proctor_conf_create_srv(ngx_conf_t *cf)
 {
-    ngx_http_proctor_srv_conf_t *scf;
-
-    scf = ngx_pcalloc(cf->pool, sizeof(ngx_http_proctor_srv_conf_t));
-    if (scf == NULL) {
-        return NULL;
-    }
-
-    if (ngx_array_init(&scf->contracts, cf->pool, 2, sizeof(void *))
-        != NGX_OK) {
-        return NULL;
-    }
-
-    return scf;
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_proctor_srv_conf_t));
 }
 
 
@@ -155,6 +141,7 @@ ngx_http_proctor_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_proctor_loc_conf_t *prev = parent;
     ngx_http_proctor_loc_conf_t *conf = child;
 
+    ngx_http_proctor_srv_conf_t *scf;
     ngx_http_proctor_main_conf_t *mcf;
 
     ngx_conf_merge_str_value(conf->name, prev->name, "off");
@@ -184,7 +171,12 @@ ngx_http_proctor_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_proctor_conf_use(cf, conf->contract);
+    /* its errors that come before any location are JSON, too */
+
+    scf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_proctor_module);
+    scf->used = 1;
+
+    return NGX_CONF_OK;
 }
 
 
@@ -308,35 +300,6 @@ ngx_http_proctor_conf_find(ngx_http_proctor_main_conf_t *mcf, ngx_str_t *name)
     }
 
     return NULL;
-}
-
-
-/* The server answers errors that come before any location in JSON, too. */
-
-static char *
-ngx_http_proctor_conf_use(ngx_conf_t *cf, const proctor_contract_t *contract)
-{
-    ngx_uint_t i;
-    const proctor_contract_t **used;
-    ngx_http_proctor_srv_conf_t *scf;
-
-    scf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_proctor_module);
-    used = scf->contracts.elts;
-
-    for (i = 0; i < scf->contracts.nelts; i++) {
-        if (used[i] == contract) {
-            return NGX_CONF_OK;
-        }
-    }
-
-    used = ngx_array_push(&scf->contracts);
-    if (used == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *used = contract;
-
-    return NGX_CONF_OK;
 }
 
 

@@ -409,7 +409,6 @@ ngx_int_t
 ngx_http_proctor_input_verdict(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    ngx_str_t detail;
     ngx_http_proctor_refusal_t *found;
 
     found = (ctx->invalid.code != NGX_HTTP_PROCTOR_FINE) ? &ctx->invalid
@@ -425,10 +424,6 @@ ngx_http_proctor_input_verdict(
     }
 
     ctx->observed = *found;
-    detail = ngx_http_proctor_error_detail(found);
-
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-        "proctor input: would be refused: %V", &detail);
 
     return NGX_OK;
 }

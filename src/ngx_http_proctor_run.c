@@ -78,7 +78,6 @@ static ngx_int_t
 ngx_http_proctor_run_steps(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
     ngx_int_t rc;
-    ngx_str_t detail;
     ngx_http_proctor_step_t *step;
 
     for (;;) {
@@ -105,10 +104,6 @@ ngx_http_proctor_run_steps(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         }
 
         if (rc == NGX_DECLINED) {
-            detail = ngx_http_proctor_error_detail(&ctx->refusal);
-            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                "proctor run: refused: %V", &detail);
-
             ctx->state = NGX_HTTP_PROCTOR_ANSWERED;
             return ngx_http_proctor_error_send(r, ctx);
         }
