@@ -1,5 +1,6 @@
 /*
- * What the JSON files share with each other and with nobody else.
+ * What the JSON files share with each other, and with the schema checker, which
+ * walks keys by their hash.
  *
  * proctor_json.c knows how values nest; it asks proctor_json_scan.c for the
  * bytes of a string or number, proctor_json_tape.c for a node to keep them in,

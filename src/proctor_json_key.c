@@ -141,7 +141,7 @@ proctor_json_word(const char *p)
 }
 
 
-/* both halves of a 128-bit product: each bit depends on all of state and word */
+/* both halves of a 128-bit product: each bit hangs on all of state and word */
 
 static inline uint64_t
 proctor_json_fold(uint64_t state, uint64_t word)

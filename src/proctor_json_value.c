@@ -3,7 +3,7 @@
  * what a JSON Pointer names.
  *
  * Called by the schema checker and the module's input step.  Nothing here
- * changes the document; decoded strings live in the arena that its user gave it.
+ * changes the document; decoded strings live in the arena that the caller set.
  */
 
 #include <string.h>
