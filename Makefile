@@ -38,8 +38,9 @@ MODULES_DIR ?= /usr/lib/nginx/modules
 
 # A tree that brings its own conf_flags (Debian's) says how its nginx was
 # configured.  Another is taken to be built with --with-compat.
-NGINX_FLAGS ?= --with-compat --with-threads --with-http_ssl_module \
-               --with-http_v2_module --with-http_realip_module
+NGINX_FLAGS ?= $(if $(wildcard $(NGINX_SRC)/conf_flags),,--with-compat \
+               --with-threads --with-http_ssl_module --with-http_v2_module \
+               --with-http_realip_module)
 
 WARNINGS   = -Wall -Wextra -Werror
 PURE_FLAGS = -std=gnu11 $(WARNINGS) -Isrc $(OPTIMIZE) $(SANITIZE)
@@ -184,6 +185,7 @@ ASAN_ENV   = ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:$\
              print_stacktrace=1:suppressions=$(CURDIR)/auto/ubsan.supp:$\
              log_path=$(ASAN_LOG)
 ASAN_MAKE  = $(MAKE) BUILD=$(ASAN) NGINX_SRC=$(BUILD)/nginx-orig \
+             NGINX_FLAGS=--add-module=$(CURDIR)/auto/leaks \
              OPTIMIZE='-O1 -g' SANITIZE='$(ASAN_FLAGS)' \
              TEST_NGINX_BINARY=$(abspath $(ASAN))/nginx \
              TEST_NGINX_MODULE=$(abspath $(ASAN))/ngx_http_proctor_module.so \
@@ -197,8 +199,8 @@ $(BUILD)/nginx-orig/conf_flags: auto/nginx-orig $(NGINX_SRC)/conf_flags
 check-asan: $(BUILD)/nginx-orig/conf_flags
 	+$(ASAN_MAKE) all units nginx
 	rm -f $(ASAN_LOG)*
-	+$(ASAN_ENV) $(ASAN_MAKE) prove
-	@! cat $(ASAN_LOG)* 2>/dev/null
+	+status=0; $(ASAN_ENV) $(ASAN_MAKE) prove || status=$$?; \
+	    ! cat $(ASAN_LOG)* 2>/dev/null && exit $$status
 
 nginx: $(TREE)/objs/Makefile
 	+$(MAKE) -C $(TREE) -f objs/Makefile binary

@@ -38,7 +38,7 @@ sub beside {
     cmp_ok(scalar @lines, '>=', 20, 'nginx-extras is installed');
     like($lines[0], qr/nchan/, 'nchan is the first');
 
-    my $t = Proctor::Test->new(binary_less => 1);
+    my $t = Proctor::Test->new(stopped => 1);
     $t->nginx->write_conf(join "\n", @lines, $t->conf);
 
     my ($fine, $said) = $t->nginx->test;

@@ -1,0 +1,21 @@
+/*
+ * Where LeakSanitizer looks for leaks: in masters and workers that were told
+ * to end, for these free all they had.  `nginx -t`, a signaller and a start
+ * that fails return from main() with their configuration, by design.
+ *
+ * Part of the sanitizer build's nginx, never of the module.  LeakSanitizer
+ * calls the function at exit; its name and type are LeakSanitizer's.
+ */
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+int __lsan_is_turned_off(void);
+
+
+int
+__lsan_is_turned_off(void)
+{
+    return !ngx_quit && !ngx_terminate && !ngx_exiting;
+}
