@@ -220,6 +220,9 @@ proctor_key_check(const proctor_key_options_t *options)
 {
     size_t i;
     int64_t seconds;
+    static const char rights[] = "abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "0123456789._:-,";
     const char *names[] = { options->team, options->actor, options->id };
 
     if (options->team == NULL || options->actor == NULL
@@ -243,8 +246,10 @@ proctor_key_check(const proctor_key_options_t *options)
             "--expires must be like 2027-01-01T00:00:00Z", options->expires);
     }
 
-    if (options->rights[strspn(options->rights, ",")] == '\0') {
-        return proctor_usage("--rights must name a right", NULL);
+    if (options->rights[strspn(options->rights, ",")] == '\0'
+        || options->rights[strspn(options->rights, rights)] != '\0') {
+        return proctor_usage(
+            "--rights must be words with commas between them", options->rights);
     }
 
     return PROCTOR_DONE;
@@ -325,9 +330,10 @@ proctor_key_print(
     }
 
     if (!options->json) {
-        printf("Token, shown this once; it goes to %s:\n\n%s\n\n"
-               "For the \"keys\" of the team \"%s\":\n\n",
-            options->actor, token, options->team);
+        printf("%s\n\n"
+               "The token above is for %s: it is shown this once and kept\n"
+               "nowhere.  For the \"keys\" of the team %s:\n\n",
+            token, options->actor, options->team);
     }
 
     printf("%s\n", text);

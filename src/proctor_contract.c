@@ -380,11 +380,11 @@ proctor_contract_paths(proctor_document_t *doc, json_t *value,
         return;
     }
 
-    proctor_document_map(doc, value, at, proctor_contract_path, NULL);
-
-    if (contract->noperations == 0) {
-        proctor_document_fault(doc, at, "holds no operation");
+    if (json_is_object(value) && n == 0) {
+        proctor_document_fault(doc, at, "holds no path");
     }
+
+    proctor_document_map(doc, value, at, proctor_contract_path, NULL);
 }
 
 

@@ -27,8 +27,8 @@ typedef struct {
 } proctor_contract_draft_t;
 
 
-static void proctor_contract_allow(
-    proctor_document_t *doc, const proctor_where_t *at, proctor_path_t *path);
+static void proctor_contract_allow(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, proctor_path_t *path);
 static void proctor_contract_method(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 static void proctor_contract_tag_names(proctor_document_t *doc, json_t *value,
@@ -150,16 +150,18 @@ proctor_contract_path(proctor_document_t *doc, json_t *value,
     proctor_document_object(
         doc, value, item, proctor_contract_path_members, &draft);
 
-    proctor_contract_allow(doc, item, path);
+    proctor_contract_allow(doc, value, item, path);
 }
 
 
+/* A path that nobody can call is a fault, not a 405 that allows nothing. */
+
 static void
-proctor_contract_allow(
-    proctor_document_t *doc, const proctor_where_t *at, proctor_path_t *path)
+proctor_contract_allow(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, proctor_path_t *path)
 {
     char *p;
-    unsigned m;
+    unsigned m, found;
     static const char all[] = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
     p = proctor_document_alloc(doc, at, sizeof(all));
@@ -168,8 +170,12 @@ proctor_contract_allow(
     }
 
     path->allow = p;
+    found = 0;
 
     for (m = 0; m < PROCTOR_METHODS; m++) {
+        found +=
+            json_object_get(value, proctor_contract_methods[m].name) != NULL;
+
         if (path->operations[m] == NULL) {
             continue;
         }
@@ -179,6 +185,10 @@ proctor_contract_allow(
         }
 
         p = stpcpy(p, proctor_contract_methods[m].allow);
+    }
+
+    if (found == 0) {
+        proctor_document_fault(doc, at, "holds no operation");
     }
 }
 
