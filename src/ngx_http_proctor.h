@@ -170,6 +170,7 @@ struct ngx_http_proctor_ctx_s {
     proctor_match_t match;
 
     /* as they were at first entry: error_page rewrites the request's */
+    ngx_uint_t http_version;
     ngx_str_t method;
     ngx_str_t path; /* as sent, without the query */
     ngx_str_t args;

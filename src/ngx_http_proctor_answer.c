@@ -34,7 +34,7 @@ static ngx_int_t ngx_http_proctor_answer_links(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_answer_origin(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_str_t *origin);
-static void ngx_http_proctor_answer_drop_rid(ngx_http_request_t *r);
+static void ngx_http_proctor_answer_scrub(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_answer_body(
     ngx_http_request_t *r, ngx_chain_t *in);
 static ngx_int_t ngx_http_proctor_answer_send_reply(
@@ -73,6 +73,14 @@ static const struct {
     { 307, NGX_HTTP_PROCTOR_UPSTREAM_REDIRECT },
     { 308, NGX_HTTP_PROCTOR_UPSTREAM_REDIRECT },
     { 0, NGX_HTTP_PROCTOR_FINE },
+};
+
+
+static ngx_str_t ngx_http_proctor_answer_private[] = {
+    ngx_string("x-request-id"),
+    ngx_string("x-accel-"),
+    ngx_string("x-proctor-"),
+    ngx_null_string,
 };
 
 
@@ -116,7 +124,7 @@ ngx_http_proctor_answer_header(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    ngx_http_proctor_answer_drop_rid(r);
+    ngx_http_proctor_answer_scrub(r);
 
     if (ngx_http_proctor_header_add(r, "X-Request-Id", &ctx->rid) != NGX_OK) {
         return NGX_ERROR;
@@ -134,6 +142,13 @@ ngx_http_proctor_answer_decide(
 
     if (ctx->reply.len != 0) {
         return NGX_OK; /* our refusal is on its way */
+    }
+
+    if (r->upstream != NULL && r->http_version < NGX_HTTP_VERSION_10) {
+        /* bytes that are no HTTP: nginx takes them for HTTP/0.9 */
+        r->http_version = ctx->http_version;
+        r->err_status = NGX_HTTP_BAD_GATEWAY;
+        r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
     }
 
     code = ngx_http_proctor_answer_judge(r, ctx);
@@ -374,11 +389,15 @@ ngx_http_proctor_answer_origin(
 }
 
 
-/* the upstream's X-Request-Id, if any, makes room for the gateway's */
+/*
+ * What an upstream must not say to a caller: the names between proxies, and a
+ * request id, which is the gateway's to give.
+ */
 
 static void
-ngx_http_proctor_answer_drop_rid(ngx_http_request_t *r)
+ngx_http_proctor_answer_scrub(ngx_http_request_t *r)
 {
+    ngx_str_t *name;
     ngx_table_elt_t *h;
     ngx_http_proctor_headers_t it;
 
@@ -386,10 +405,17 @@ ngx_http_proctor_answer_drop_rid(ngx_http_request_t *r)
     it.i = 0;
 
     while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
-        if (h->key.len == sizeof("X-Request-Id") - 1
-            && ngx_strncasecmp(h->key.data, (u_char *) "X-Request-Id", 12)
-                   == 0) {
-            h->hash = 0;
+
+        if (h->key.len < 2 || (h->key.data[0] | 0x20) != 'x'
+            || h->key.data[1] != '-') {
+            continue;
+        }
+
+        for (name = ngx_http_proctor_answer_private; name->len != 0; name++) {
+            if (h->key.len >= name->len
+                && ngx_strncasecmp(h->key.data, name->data, name->len) == 0) {
+                h->hash = 0;
+            }
         }
     }
 }

@@ -65,7 +65,7 @@ static ngx_int_t ngx_http_proctor_body_gather(
     ngx_http_request_t *r, u_char *to, ngx_http_proctor_body_file_t *later);
 static ngx_int_t ngx_http_proctor_body_pread(
     ngx_http_proctor_body_file_t *file);
-static u_char *ngx_http_proctor_body_single(ngx_http_request_t *r);
+static u_char *ngx_http_proctor_body_single(ngx_http_request_t *r, off_t len);
 static ngx_int_t ngx_http_proctor_body_inline(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static void ngx_http_proctor_body_job(
@@ -254,7 +254,7 @@ ngx_http_proctor_body_inline(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
     worker = mcf->worker;
 
-    text = ngx_http_proctor_body_single(r);
+    text = ngx_http_proctor_body_single(r, ctx->body_len);
 
     if (text == NULL) {
         text = ngx_pnalloc(r->pool, (size_t) ctx->body_len);
@@ -363,20 +363,13 @@ ngx_http_proctor_body_result(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 /* the body's bytes when one buffer in memory holds them all */
 
 static u_char *
-ngx_http_proctor_body_single(ngx_http_request_t *r)
+ngx_http_proctor_body_single(ngx_http_request_t *r, off_t len)
 {
     ngx_buf_t *b;
-    ngx_chain_t *cl;
 
-    cl = r->request_body->bufs;
+    b = r->request_body->bufs->buf;
 
-    if (cl->next != NULL) {
-        return NULL;
-    }
-
-    b = cl->buf;
-
-    return (ngx_buf_in_memory(b) && !b->in_file) ? b->pos : NULL;
+    return (ngx_buf_in_memory(b) && b->last - b->pos == len) ? b->pos : NULL;
 }
 
 
@@ -399,7 +392,10 @@ ngx_http_proctor_body_gather(
 
         if (ngx_buf_in_memory(b)) {
             to = ngx_cpymem(to, b->pos, b->last - b->pos);
-            continue;
+        }
+
+        if (ngx_buf_in_memory(b) || !b->in_file) {
+            continue; /* a chunked body's chain ends with an empty buffer */
         }
 
         file.fd = b->file->fd;

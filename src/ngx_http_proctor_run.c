@@ -227,6 +227,7 @@ ngx_http_proctor_run_capture(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
     u_char *p;
 
+    ctx->http_version = r->http_version;
     ctx->method = r->method_name;
     ctx->path = r->unparsed_uri;
 
