@@ -24,9 +24,14 @@
 #include <string.h>
 
 
-#define PROCTOR_REGEX_CALLOUTS 200000
-#define PROCTOR_REGEX_HEAP     8192 /* KiB, when JIT's stack is too small */
-#define PROCTOR_REGEX_ERROR    128
+#define PROCTOR_REGEX_CALLOUTS 100000
+#define PROCTOR_REGEX_HEAP     2048 /* KiB, without JIT */
+
+/* bytes, for what the 32 KB that JIT takes from the thread's stack cannot do */
+#define PROCTOR_REGEX_STACK_FIRST 65536
+#define PROCTOR_REGEX_STACK_MAX   4194304
+
+#define PROCTOR_REGEX_ERROR 128
 
 #define PROCTOR_REGEX_OPTIONS                                                  \
     (PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOLLAR_ENDONLY                     \
@@ -141,9 +146,17 @@ proctor_regex_match(const proctor_regex_t *regex, proctor_regex_run_t *run,
     rc = pcre2_match(regex->code, (PCRE2_SPTR) s, len, 0, PCRE2_NO_UTF_CHECK,
         run->data, run->context);
 
-    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT && run->stack == NULL) {
+        run->stack = pcre2_jit_stack_create(
+            PROCTOR_REGEX_STACK_FIRST, PROCTOR_REGEX_STACK_MAX, NULL);
+
+        if (run->stack == NULL) {
+            return -1;
+        }
+
+        pcre2_jit_stack_assign(run->context, NULL, run->stack);
         rc = pcre2_match(regex->code, (PCRE2_SPTR) s, len, 0,
-            PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, run->data, run->context);
+            PCRE2_NO_UTF_CHECK, run->data, run->context);
     }
 
     if (rc == PCRE2_ERROR_NOMEMORY) {
@@ -191,6 +204,10 @@ proctor_regex_run_free(proctor_regex_run_t *run)
 {
     if (run->data != NULL) {
         pcre2_match_data_free(run->data);
+    }
+
+    if (run->stack != NULL) {
+        pcre2_jit_stack_free(run->stack);
     }
 
     if (run->context != NULL) {

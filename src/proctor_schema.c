@@ -121,6 +121,7 @@ proctor_schema_compile_at(
 
     if (json_is_boolean(json)) {
         schema->never = json_is_false(json);
+        schema->whole = schema->never;
         return schema;
     }
 

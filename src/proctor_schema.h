@@ -1,10 +1,10 @@
 /*
- * What the files of the schema engine share: the compiled schema, the state of
- * a compilation and the state of one check.  Nobody else includes it.
+ * What the files of the schema engine share: the compiled schema and the state
+ * of a compilation.  proctor_schema_check.h has what only checks share.  Nobody
+ * else includes either.
  *
  * A compiled schema lives in its set's arena and is never written after
- * compilation, so that threads may share it.  A check's state lives on the
- * stack of proctor_schema_check().
+ * compilation, so that threads may share it.
  */
 
 #ifndef PROCTOR_SCHEMA_H_INCLUDED
@@ -12,6 +12,8 @@
 
 #include "proctor.h"
 #include "proctor_json.h"
+
+#include <string.h>
 
 
 /* JSON types as bits; a fraction-less number also has the INTEGER bit */
@@ -26,10 +28,8 @@
 /* in proctor_schema_t.applies, beside the bits of the JSON types */
 #define PROCTOR_SCHEMA_LOGIC 0x80
 
-#define PROCTOR_SCHEMA_MARKS   256  /* names that one object's rules count */
-#define PROCTOR_SCHEMA_NESTING 256  /* of schemas in schemas and $refs */
-#define PROCTOR_SCHEMA_DEPTH   1024 /* of a check's recursion */
-#define PROCTOR_SCHEMA_STEPS   10000000 /* of one check */
+#define PROCTOR_SCHEMA_MARKS   256 /* names that one object's rules count */
+#define PROCTOR_SCHEMA_NESTING 256 /* of schemas in schemas and $refs */
 
 
 /* proctor_schema_number.c: JSON numbers as the exact decimals they are */
@@ -67,6 +67,7 @@ typedef struct proctor_regex_s proctor_regex_t;
 typedef struct { /* zeroed: nothing is created before the first match */
     void *data;
     void *context;
+    void *stack;    /* JIT's, once its own is too small */
     uint32_t spent; /* callouts that the last match made */
 } proctor_regex_run_t;
 
@@ -224,6 +225,7 @@ struct proctor_schema_s {
     uint8_t types;   /* allowed, as bits; 0: any */
     uint8_t applies; /* bits of the types that have rules of their own, and
                         PROCTOR_SCHEMA_LOGIC */
+    uint8_t whole;   /* `never`, or `values` of either kind */
     uint8_t never;   /* the schema `false` */
     uint8_t unique;
     uint8_t faulty; /* something in it was reported */
@@ -369,12 +371,12 @@ typedef struct {
     uint32_t node;
 } proctor_schema_value_t;
 
-/* 1 or 0 as JSON Schema says; adds its work to *steps, past the limit: 0 */
+/* 1 or 0 as JSON Schema says; takes its work off *steps, below 0: 0 */
 int proctor_schema_value_equal(const proctor_schema_value_t *a,
-    const proctor_schema_value_t *b, uint64_t *steps);
+    const proctor_schema_value_t *b, int64_t *steps);
 /* 1: an array without two equal items, 0, or PROCTOR_ERROR */
 int proctor_schema_value_unique(
-    const proctor_schema_value_t *array, uint64_t *steps);
+    const proctor_schema_value_t *array, int64_t *steps);
 /* code points of a string node */
 size_t proctor_schema_value_length(const proctor_json_node_t *node);
 /* decodes a string node into dst[node->len]; the length */
@@ -388,10 +390,25 @@ proctor_schema_member_t *proctor_schema_member_add(
 /* the member's mark, made when it has none; -1: reported */
 int proctor_schema_member_mark(
     proctor_schema_build_t *b, const char *keyword, const char *name);
-/* hash: proctor_json_key_hash() of the name, as a key's node holds it */
-const proctor_schema_member_t *proctor_schema_member_find(
-    const proctor_schema_members_t *members, const proctor_str_t *name,
-    uint32_t hash);
+/* the slot that holds the name, or the free one where it would be; hash:
+   proctor_json_key_hash() of the name, as a key's node holds it */
+static inline proctor_schema_member_t *
+proctor_schema_member_slot(const proctor_schema_members_t *members,
+    const proctor_str_t *name, uint32_t hash)
+{
+    uint32_t i;
+    proctor_schema_member_t *slot;
+
+    for (i = hash & members->mask;; i = (i + 1) & members->mask) {
+        slot = &members->slots[i];
+
+        if (slot->name.data == NULL
+            || (slot->hash == hash && slot->name.len == name->len
+                && memcmp(slot->name.data, name->data, name->len) == 0)) {
+            return slot;
+        }
+    }
+}
 int proctor_schema_compile_properties(proctor_schema_build_t *b,
     const proctor_schema_keyword_t *keyword, json_t *value);
 int proctor_schema_compile_patterns(proctor_schema_build_t *b,
@@ -419,70 +436,5 @@ json_t *proctor_schema_ref_find(json_t *document, const char *pointer);
 
 /* reports references that lead back to themselves on the same value */
 void proctor_schema_cycles(proctor_schema_set_t *set);
-
-
-/* proctor_schema_check.c: the state of one check */
-
-typedef struct proctor_schema_path_s proctor_schema_path_t;
-
-struct proctor_schema_path_s { /* from the checked value down, on the stack */
-    const proctor_schema_path_t *parent;
-    uint32_t key;   /* node of the member's name; 0: an item */
-    uint32_t index; /* the item's */
-};
-
-typedef struct {
-    proctor_json_t *doc;
-    const char *prefix;
-    proctor_violations_t *out; /* NULL: only the verdict is asked for */
-    uint64_t steps;
-    unsigned depth;
-    proctor_regex_run_t regex;
-    char *scratch; /* malloc'ed; the last string that had escapes */
-    size_t scratch_size;
-} proctor_schema_check_t;
-
-/* one value against one schema: OK, INVALID, ERROR */
-int proctor_schema_check_value(proctor_schema_check_t *c,
-    const proctor_schema_t *s, uint32_t node,
-    const proctor_schema_path_t *path);
-/* the same without recording anything */
-int proctor_schema_check_verdict(
-    proctor_schema_check_t *c, const proctor_schema_t *s, uint32_t node);
-/* a string node without escapes, valid until the next call */
-int proctor_schema_check_string(
-    proctor_schema_check_t *c, uint32_t node, proctor_str_t *out);
-/* 1, 0, or PROCTOR_ERROR */
-int proctor_schema_check_pattern(proctor_schema_check_t *c,
-    const proctor_regex_t *regex, const proctor_str_t *s);
-/* takes one rule's result into *rc; 1: the check need not go on */
-int proctor_schema_check_stop(proctor_schema_check_t *c, int *rc, int result);
-
-
-/* proctor_schema_check_object.c, _array.c, _logic.c: by what they look at */
-
-int proctor_schema_check_object(proctor_schema_check_t *c,
-    const proctor_schema_t *s, uint32_t node,
-    const proctor_schema_path_t *path);
-int proctor_schema_check_array(proctor_schema_check_t *c,
-    const proctor_schema_t *s, uint32_t node,
-    const proctor_schema_path_t *path);
-int proctor_schema_check_logic(proctor_schema_check_t *c,
-    const proctor_schema_t *s, uint32_t node,
-    const proctor_schema_path_t *path);
-
-
-/* proctor_schema_violation.c: INVALID, after recording it if asked to */
-
-int proctor_schema_violation(proctor_schema_check_t *c,
-    const proctor_schema_path_t *path, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-/* the same for a member that need not be there */
-int proctor_schema_violation_member(proctor_schema_check_t *c,
-    const proctor_schema_path_t *path, const proctor_str_t *name,
-    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* the sentence of x-proctor, once for each field */
-int proctor_schema_violation_sentence(proctor_schema_check_t *c,
-    const proctor_schema_t *s, const proctor_schema_path_t *path);
 
 #endif /* PROCTOR_SCHEMA_H_INCLUDED */

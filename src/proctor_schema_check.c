@@ -11,11 +11,11 @@
  * with escapes and for PCRE2's match data, both once a check.
  *
  * What bounds it: the parser's depth, the compiler's search for endless
- * references, PROCTOR_SCHEMA_DEPTH, and PROCTOR_SCHEMA_STEPS, into which long
+ * references, PROCTOR_SCHEMA_DEPTH, and a budget of steps, into which long
  * strings and patterns are counted as well.
  */
 
-#include "proctor_schema.h"
+#include "proctor_schema_check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +24,11 @@
 static int proctor_schema_check_rules(proctor_schema_check_t *c,
     const proctor_schema_t *s, uint32_t node,
     const proctor_schema_path_t *path);
-static int proctor_schema_check_type(
+static int proctor_schema_check_integer(
     const proctor_schema_t *s, const proctor_json_node_t *n);
+static int proctor_schema_check_whole(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node,
+    const proctor_schema_path_t *path);
 static int proctor_schema_check_values(proctor_schema_check_t *c,
     const proctor_schema_values_t *values, uint32_t node,
     const proctor_schema_path_t *path);
@@ -65,6 +68,8 @@ proctor_schema_check(const proctor_schema_t *schema, proctor_json_t *doc,
     c.doc = doc;
     c.prefix = (prefix == NULL) ? "" : prefix;
     c.out = out;
+    c.steps = PROCTOR_SCHEMA_STEPS
+              + (int64_t) doc->nnodes * PROCTOR_SCHEMA_STEPS_PER_VALUE;
 
     rc = proctor_schema_check_value(&c, schema, node, NULL);
 
@@ -82,27 +87,25 @@ proctor_schema_check_value(proctor_schema_check_t *c, const proctor_schema_t *s,
     int rc;
     proctor_violations_t *out;
 
-    if (++c->steps > PROCTOR_SCHEMA_STEPS || c->depth == PROCTOR_SCHEMA_DEPTH) {
+    if (--c->steps < 0 || c->depth == PROCTOR_SCHEMA_DEPTH) {
         return PROCTOR_ERROR;
     }
 
     c->depth++;
+    out = c->out;
 
-    if (s->error == NULL || c->out == NULL) {
-        rc = proctor_schema_check_rules(c, s, node, path);
-
-    } else {
-        out = c->out;
+    if (s->error != NULL) {
         c->out = NULL;
-        rc = proctor_schema_check_rules(c, s, node, path);
-        c->out = out;
-
-        if (rc == PROCTOR_INVALID) {
-            rc = proctor_schema_violation_sentence(c, s, path);
-        }
     }
 
+    rc = proctor_schema_check_rules(c, s, node, path);
+
+    c->out = out;
     c->depth--;
+
+    if (rc == PROCTOR_INVALID && s->error != NULL && out != NULL) {
+        return proctor_schema_violation_sentence(c, s, path);
+    }
 
     return rc;
 }
@@ -131,30 +134,23 @@ proctor_schema_check_rules(proctor_schema_check_t *c, const proctor_schema_t *s,
     uint32_t node, const proctor_schema_path_t *path)
 {
     int rc;
-    size_t i;
     const proctor_json_node_t *n;
 
+    rc = PROCTOR_OK;
     n = &c->doc->nodes[node];
 
-    if (s->never) {
-        return proctor_schema_violation(c, path, "is not allowed");
-    }
-
-    if (s->types != 0 && !proctor_schema_check_type(s, n)) {
+    if (s->types != 0 && (s->types & PROCTOR_SCHEMA_BIT(n->type)) == 0
+        && !proctor_schema_check_integer(s, n)) {
         return proctor_schema_violation(c, path, "%s", s->type_phrase);
     }
 
-    for (i = 0; i < 2; i++) {
-        if (s->values[i] != NULL) {
-            rc = proctor_schema_check_values(c, s->values[i], node, path);
+    if (s->whole) {
+        rc = proctor_schema_check_whole(c, s, node, path);
 
-            if (rc != PROCTOR_OK) {
-                return rc;
-            }
+        if (rc != PROCTOR_OK) {
+            return rc;
         }
     }
-
-    rc = PROCTOR_OK;
 
     if ((s->applies & PROCTOR_SCHEMA_BIT(n->type)) != 0
         && proctor_schema_check_stop(
@@ -171,28 +167,12 @@ proctor_schema_check_rules(proctor_schema_check_t *c, const proctor_schema_t *s,
 }
 
 
-int
-proctor_schema_check_stop(proctor_schema_check_t *c, int *rc, int result)
-{
-    if (result == PROCTOR_OK) {
-        return 0;
-    }
-
-    *rc = result;
-
-    return result == PROCTOR_ERROR || c->out == NULL;
-}
-
-
+/* the type is not there by its bit, but 1.0 is an integer */
 static int
-proctor_schema_check_type(
+proctor_schema_check_integer(
     const proctor_schema_t *s, const proctor_json_node_t *n)
 {
     proctor_schema_number_t number;
-
-    if ((s->types & PROCTOR_SCHEMA_BIT(n->type)) != 0) {
-        return 1;
-    }
 
     if (n->type != PROCTOR_JSON_NUMBER
         || (s->types & PROCTOR_SCHEMA_INTEGER) == 0) {
@@ -202,6 +182,33 @@ proctor_schema_check_type(
     proctor_schema_number_parse(&number, n->text, n->len);
 
     return proctor_schema_number_is_integer(&number);
+}
+
+
+static int
+proctor_schema_check_whole(proctor_schema_check_t *c, const proctor_schema_t *s,
+    uint32_t node, const proctor_schema_path_t *path)
+{
+    int rc;
+    size_t i;
+
+    if (s->never) {
+        return proctor_schema_violation(c, path, "is not allowed");
+    }
+
+    for (i = 0; i < 2; i++) {
+        if (s->values[i] == NULL) {
+            continue;
+        }
+
+        rc = proctor_schema_check_values(c, s->values[i], node, path);
+
+        if (rc != PROCTOR_OK) {
+            return rc;
+        }
+    }
+
+    return PROCTOR_OK;
 }
 
 
@@ -225,7 +232,7 @@ proctor_schema_check_values(proctor_schema_check_t *c,
         }
     }
 
-    if (c->steps > PROCTOR_SCHEMA_STEPS) {
+    if (c->steps < 0) {
         return PROCTOR_ERROR;
     }
 
@@ -272,7 +279,7 @@ proctor_schema_check_number(proctor_schema_check_t *c,
 
     rc = PROCTOR_OK;
     n = &c->doc->nodes[node];
-    c->steps += n->len / 16;
+    c->steps -= n->len / 16;
 
     proctor_schema_number_parse(&number, n->text, n->len);
 
@@ -398,7 +405,7 @@ proctor_schema_check_length(proctor_schema_check_t *c,
         return PROCTOR_OK;
     }
 
-    c->steps += n->len / 64;
+    c->steps -= n->len / 64;
     length = (int64_t) proctor_schema_value_length(n);
 
     if (length < min) {
@@ -418,19 +425,13 @@ proctor_schema_check_length(proctor_schema_check_t *c,
 
 
 int
-proctor_schema_check_string(
+proctor_schema_check_decode(
     proctor_schema_check_t *c, uint32_t node, proctor_str_t *out)
 {
     char *scratch;
     const proctor_json_node_t *n;
 
     n = &c->doc->nodes[node];
-    out->data = n->text;
-    out->len = n->len;
-
-    if (!n->escaped) {
-        return PROCTOR_OK;
-    }
 
     if (c->scratch_size < n->len) {
         scratch = realloc(c->scratch, n->len);
@@ -443,7 +444,7 @@ proctor_schema_check_string(
         c->scratch_size = n->len;
     }
 
-    c->steps += n->len / 64;
+    c->steps -= n->len / 64;
     out->data = c->scratch;
     out->len = proctor_schema_value_decode(n, c->scratch);
 
@@ -458,7 +459,7 @@ proctor_schema_check_pattern(proctor_schema_check_t *c,
     int rc;
 
     rc = proctor_regex_match(regex, &c->regex, s->data, s->len);
-    c->steps += c->regex.spent + s->len / 64;
+    c->steps -= c->regex.spent + (int64_t) (s->len / 64);
 
     return rc < 0 ? PROCTOR_ERROR : rc;
 }

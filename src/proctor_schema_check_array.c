@@ -3,7 +3,7 @@
  * against its schema, and how many of them are what `contains` asks for.
  */
 
-#include "proctor_schema.h"
+#include "proctor_schema_check.h"
 
 
 static int proctor_schema_check_size(proctor_schema_check_t *c,

@@ -6,7 +6,7 @@
  * say; else all that can be said is that no form fits.
  */
 
-#include "proctor_schema.h"
+#include "proctor_schema_check.h"
 
 
 #define PROCTOR_SCHEMA_REFERENCES 8 /* followed to learn a branch's type */
@@ -51,28 +51,34 @@ proctor_schema_check_logic(proctor_schema_check_t *c, const proctor_schema_t *s,
         }
     }
 
-    if (proctor_schema_check_stop(
+    if (s->lists[PROCTOR_SCHEMA_ALL].count != 0
+        && proctor_schema_check_stop(
             c, &rc, proctor_schema_check_all(c, s, node, path))) {
         return rc;
     }
 
-    if (proctor_schema_check_stop(
+    if (s->lists[PROCTOR_SCHEMA_ANY].count != 0
+        && proctor_schema_check_stop(
             c, &rc, proctor_schema_check_any(c, s, node, path))) {
         return rc;
     }
 
-    if (proctor_schema_check_stop(
+    if (s->lists[PROCTOR_SCHEMA_ONE].count != 0
+        && proctor_schema_check_stop(
             c, &rc, proctor_schema_check_one(c, s, node, path))) {
         return rc;
     }
 
-    if (proctor_schema_check_stop(
+    if (s->subs[PROCTOR_SCHEMA_NOT] != NULL
+        && proctor_schema_check_stop(
             c, &rc, proctor_schema_check_not(c, s, node, path))) {
         return rc;
     }
 
-    (void) proctor_schema_check_stop(
-        c, &rc, proctor_schema_check_if(c, s, node, path));
+    if (s->subs[PROCTOR_SCHEMA_IF] != NULL) {
+        (void) proctor_schema_check_stop(
+            c, &rc, proctor_schema_check_if(c, s, node, path));
+    }
 
     return rc;
 }
@@ -119,8 +125,7 @@ proctor_schema_check_any(proctor_schema_check_t *c, const proctor_schema_t *s,
         }
     }
 
-    return list->count == 0 ? PROCTOR_OK
-                            : proctor_schema_check_none(c, list, node, path);
+    return proctor_schema_check_none(c, list, node, path);
 }
 
 
@@ -150,9 +155,8 @@ proctor_schema_check_one(proctor_schema_check_t *c, const proctor_schema_t *s,
         }
     }
 
-    return (found == 1 || list->count == 0)
-               ? PROCTOR_OK
-               : proctor_schema_check_none(c, list, node, path);
+    return found == 1 ? PROCTOR_OK
+                      : proctor_schema_check_none(c, list, node, path);
 }
 
 
@@ -227,10 +231,6 @@ proctor_schema_check_not(proctor_schema_check_t *c, const proctor_schema_t *s,
 {
     int rc;
 
-    if (s->subs[PROCTOR_SCHEMA_NOT] == NULL) {
-        return PROCTOR_OK;
-    }
-
     rc = proctor_schema_check_verdict(c, s->subs[PROCTOR_SCHEMA_NOT], node);
 
     if (rc == PROCTOR_OK) {
@@ -248,10 +248,6 @@ proctor_schema_check_if(proctor_schema_check_t *c, const proctor_schema_t *s,
 {
     int rc;
     const proctor_schema_t *then;
-
-    if (s->subs[PROCTOR_SCHEMA_IF] == NULL) {
-        return PROCTOR_OK;
-    }
 
     rc = proctor_schema_check_verdict(c, s->subs[PROCTOR_SCHEMA_IF], node);
 

@@ -6,7 +6,7 @@
  * what depends on what, is then a question of bits.
  */
 
-#include "proctor_schema.h"
+#include "proctor_schema_check.h"
 
 #include <string.h>
 
@@ -120,7 +120,7 @@ proctor_schema_check_members(proctor_schema_check_t *c,
 
     rc = PROCTOR_OK;
     last = c->doc->nodes[node].next;
-    c->steps += c->doc->nodes[node].count;
+    c->steps -= c->doc->nodes[node].count;
     step.parent = path;
     step.index = 0;
 
@@ -154,14 +154,14 @@ proctor_schema_check_member(proctor_schema_check_t *c,
             return PROCTOR_ERROR;
         }
 
-        member = proctor_schema_member_find(
+        member = proctor_schema_member_slot(
             s->members, &name, c->doc->nodes[path->key].count);
 
-        if (member != NULL && member->mark >= 0) {
+        if (member->name.data != NULL && member->mark >= 0) {
             marks->seen[member->mark / 64] |= UINT64_C(1) << member->mark % 64;
         }
 
-        if (member != NULL && member->schema != NULL) {
+        if (member->schema != NULL) {
             evaluated = 1;
             result = proctor_schema_check_value(
                 c, member->schema, path->key + 1, path);
@@ -258,7 +258,7 @@ proctor_schema_check_required(proctor_schema_check_t *c,
 
     rc = PROCTOR_OK;
 
-    for (i = 0; i < PROCTOR_SCHEMA_MARKS / 64; i++) {
+    for (i = 0; i * 64 < s->members->nmarks; i++) {
         missing = s->members->required[i] & ~marks->seen[i];
 
         for (; missing != 0; missing &= missing - 1) {

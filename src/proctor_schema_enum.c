@@ -26,6 +26,7 @@ int
 proctor_schema_compile_enum(proctor_schema_build_t *b,
     const proctor_schema_keyword_t *keyword, json_t *value)
 {
+    b->schema->whole = 1;
     b->schema->values[keyword->which] =
         proctor_schema_values_create(b->set, value, 0);
 
@@ -46,6 +47,7 @@ proctor_schema_compile_const(proctor_schema_build_t *b,
         return proctor_schema_no_memory(b->set);
     }
 
+    b->schema->whole = 1;
     b->schema->values[keyword->which] =
         proctor_schema_values_create(b->set, array, 1);
     json_decref(array);

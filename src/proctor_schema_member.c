@@ -19,9 +19,6 @@
 
 static int proctor_schema_member_create(proctor_schema_build_t *b);
 static int proctor_schema_member_grow(proctor_schema_build_t *b);
-static proctor_schema_member_t *proctor_schema_member_slot(
-    const proctor_schema_members_t *members, const char *name, size_t len,
-    uint32_t hash);
 static int proctor_schema_member_marks_grow(proctor_schema_build_t *b);
 static int proctor_schema_dependent_needs(proctor_schema_build_t *b,
     const char *keyword, proctor_schema_dependent_t *d, json_t *names);
@@ -346,6 +343,7 @@ proctor_schema_member_t *
 proctor_schema_member_add(proctor_schema_build_t *b, const char *name)
 {
     uint32_t hash;
+    proctor_str_t text;
     proctor_json_node_t key;
     proctor_schema_member_t *member;
     proctor_schema_members_t *members;
@@ -360,11 +358,11 @@ proctor_schema_member_add(proctor_schema_build_t *b, const char *name)
     key.text = name;
     key.len = (uint32_t) strlen(name);
     hash = proctor_json_key_hash(&key);
-    member = proctor_schema_member_slot(members, name, key.len, hash);
+    text = (proctor_str_t){ name, key.len };
+    member = proctor_schema_member_slot(members, &text, hash);
 
     if (member->name.data == NULL) {
-        member->name.data = name;
-        member->name.len = key.len;
+        member->name = text;
         member->hash = hash;
         member->mark = -1;
         members->used++;
@@ -430,42 +428,11 @@ proctor_schema_member_grow(proctor_schema_build_t *b)
 
     for (i = 0; i < size; i++) {
         if (old[i].name.data != NULL) {
-            member = proctor_schema_member_slot(
-                members, old[i].name.data, old[i].name.len, old[i].hash);
+            member =
+                proctor_schema_member_slot(members, &old[i].name, old[i].hash);
             *member = old[i];
         }
     }
 
     return PROCTOR_OK;
-}
-
-
-const proctor_schema_member_t *
-proctor_schema_member_find(const proctor_schema_members_t *members,
-    const proctor_str_t *name, uint32_t hash)
-{
-    const proctor_schema_member_t *member;
-
-    member = proctor_schema_member_slot(members, name->data, name->len, hash);
-
-    return member->name.data == NULL ? NULL : member;
-}
-
-
-static proctor_schema_member_t *
-proctor_schema_member_slot(const proctor_schema_members_t *members,
-    const char *name, size_t len, uint32_t hash)
-{
-    uint32_t i;
-    proctor_schema_member_t *slot;
-
-    for (i = hash & members->mask;; i = (i + 1) & members->mask) {
-        slot = &members->slots[i];
-
-        if (slot->name.data == NULL
-            || (slot->hash == hash && slot->name.len == len
-                && memcmp(slot->name.data, name, len) == 0)) {
-            return slot;
-        }
-    }
 }

@@ -29,33 +29,33 @@ typedef struct {
 static int proctor_schema_value_equal_number(
     const proctor_json_node_t *a, const proctor_json_node_t *b);
 static int proctor_schema_value_equal_array(const proctor_schema_value_t *a,
-    const proctor_schema_value_t *b, uint64_t *steps);
+    const proctor_schema_value_t *b, int64_t *steps);
 static int proctor_schema_value_equal_object(const proctor_schema_value_t *a,
-    const proctor_schema_value_t *b, uint64_t *steps);
+    const proctor_schema_value_t *b, int64_t *steps);
 static uint32_t proctor_schema_value_member(const proctor_schema_value_t *a,
-    const proctor_json_node_t *key, uint32_t *guess, uint64_t *steps);
+    const proctor_json_node_t *key, uint32_t *guess, int64_t *steps);
 static int proctor_schema_value_unique_pairs(
-    const proctor_schema_value_t *array, uint64_t *steps);
+    const proctor_schema_value_t *array, int64_t *steps);
 static int proctor_schema_value_unique_hashed(
-    const proctor_schema_value_t *array, uint64_t *steps);
+    const proctor_schema_value_t *array, int64_t *steps);
 static int proctor_schema_value_seen(proctor_schema_seen_t *seen, uint32_t mask,
-    const proctor_schema_value_t *item, uint64_t *steps);
+    const proctor_schema_value_t *item, int64_t *steps);
 static uint64_t proctor_schema_value_hash(
-    const proctor_json_t *doc, uint32_t node, uint64_t *steps);
+    const proctor_json_t *doc, uint32_t node, int64_t *steps);
 static uint64_t proctor_schema_value_hash_string(
     const proctor_json_node_t *node);
 
 
 int
 proctor_schema_value_equal(const proctor_schema_value_t *a,
-    const proctor_schema_value_t *b, uint64_t *steps)
+    const proctor_schema_value_t *b, int64_t *steps)
 {
     const proctor_json_node_t *na, *nb;
 
     na = &a->doc->nodes[a->node];
     nb = &b->doc->nodes[b->node];
 
-    if (na->type != nb->type || ++*steps > PROCTOR_SCHEMA_STEPS) {
+    if (na->type != nb->type || --*steps < 0) {
         return 0;
     }
 
@@ -67,11 +67,11 @@ proctor_schema_value_equal(const proctor_schema_value_t *a,
         return 1;
 
     case PROCTOR_JSON_NUMBER:
-        *steps += (na->len + nb->len) / 16;
+        *steps -= (na->len + nb->len) / 16;
         return proctor_schema_value_equal_number(na, nb);
 
     case PROCTOR_JSON_STRING:
-        *steps += na->len / 64;
+        *steps -= na->len / 64;
         return proctor_json_key_equal(na, nb);
 
     case PROCTOR_JSON_ARRAY:
@@ -100,7 +100,7 @@ proctor_schema_value_equal_number(
 
 static int
 proctor_schema_value_equal_array(const proctor_schema_value_t *a,
-    const proctor_schema_value_t *b, uint64_t *steps)
+    const proctor_schema_value_t *b, int64_t *steps)
 {
     uint32_t i, count;
     proctor_schema_value_t x, y;
@@ -129,7 +129,7 @@ proctor_schema_value_equal_array(const proctor_schema_value_t *a,
 
 static int
 proctor_schema_value_equal_object(const proctor_schema_value_t *a,
-    const proctor_schema_value_t *b, uint64_t *steps)
+    const proctor_schema_value_t *b, int64_t *steps)
 {
     uint32_t i, count, key, guess;
     proctor_schema_value_t x, y;
@@ -167,7 +167,7 @@ proctor_schema_value_equal_object(const proctor_schema_value_t *a,
  */
 static uint32_t
 proctor_schema_value_member(const proctor_schema_value_t *a,
-    const proctor_json_node_t *key, uint32_t *guess, uint64_t *steps)
+    const proctor_json_node_t *key, uint32_t *guess, int64_t *steps)
 {
     uint32_t i, count, k;
     const proctor_json_node_t *nodes;
@@ -176,7 +176,7 @@ proctor_schema_value_member(const proctor_schema_value_t *a,
     count = nodes[a->node].count;
     k = *guess;
 
-    for (i = 0; i < count && ++*steps <= PROCTOR_SCHEMA_STEPS; i++) {
+    for (i = 0; i < count && --*steps >= 0; i++) {
         if (k == nodes[a->node].next) {
             k = a->node + 1;
         }
@@ -195,8 +195,7 @@ proctor_schema_value_member(const proctor_schema_value_t *a,
 
 
 int
-proctor_schema_value_unique(
-    const proctor_schema_value_t *array, uint64_t *steps)
+proctor_schema_value_unique(const proctor_schema_value_t *array, int64_t *steps)
 {
     int rc;
 
@@ -207,13 +206,13 @@ proctor_schema_value_unique(
         rc = proctor_schema_value_unique_hashed(array, steps);
     }
 
-    return *steps > PROCTOR_SCHEMA_STEPS ? PROCTOR_ERROR : rc;
+    return *steps < 0 ? PROCTOR_ERROR : rc;
 }
 
 
 static int
 proctor_schema_value_unique_pairs(
-    const proctor_schema_value_t *array, uint64_t *steps)
+    const proctor_schema_value_t *array, int64_t *steps)
 {
     uint32_t last;
     proctor_schema_value_t x, y;
@@ -238,7 +237,7 @@ proctor_schema_value_unique_pairs(
 
 static int
 proctor_schema_value_unique_hashed(
-    const proctor_schema_value_t *array, uint64_t *steps)
+    const proctor_schema_value_t *array, int64_t *steps)
 {
     int rc;
     uint32_t last;
@@ -274,7 +273,7 @@ proctor_schema_value_unique_hashed(
 
 static int
 proctor_schema_value_seen(proctor_schema_seen_t *seen, uint32_t mask,
-    const proctor_schema_value_t *item, uint64_t *steps)
+    const proctor_schema_value_t *item, int64_t *steps)
 {
     uint32_t i;
     uint64_t hash;
@@ -287,7 +286,7 @@ proctor_schema_value_seen(proctor_schema_seen_t *seen, uint32_t mask,
          i = (i + 1) & mask) {
         other.node = seen[i].node;
 
-        if (++*steps > PROCTOR_SCHEMA_STEPS) {
+        if (--*steps < 0) {
             return 1;
         }
 
@@ -310,7 +309,7 @@ proctor_schema_value_seen(proctor_schema_seen_t *seen, uint32_t mask,
  */
 static uint64_t
 proctor_schema_value_hash(
-    const proctor_json_t *doc, uint32_t node, uint64_t *steps)
+    const proctor_json_t *doc, uint32_t node, int64_t *steps)
 {
     uint32_t i;
     uint64_t hash;
@@ -319,7 +318,7 @@ proctor_schema_value_hash(
 
     n = &doc->nodes[node];
     hash = n->type * UINT64_C(0x9e3779b97f4a7c15) + 1;
-    *steps += 1;
+    *steps -= 1;
 
     switch ((proctor_json_type_e) n->type) {
 
@@ -329,12 +328,12 @@ proctor_schema_value_hash(
         break;
 
     case PROCTOR_JSON_NUMBER:
-        *steps += n->len / 16;
+        *steps -= n->len / 16;
         proctor_schema_number_parse(&number, n->text, n->len);
         return proctor_schema_number_hash(&number, hash);
 
     case PROCTOR_JSON_STRING:
-        *steps += n->len / 64;
+        *steps -= n->len / 64;
         return hash ^ proctor_schema_value_hash_string(n);
 
     case PROCTOR_JSON_ARRAY:

@@ -6,7 +6,7 @@
  * same thing said twice, by two branches of an allOf, is recorded once.
  */
 
-#include "proctor_schema.h"
+#include "proctor_schema_check.h"
 
 #include <stdarg.h>
 #include <stdio.h>
