@@ -159,9 +159,12 @@ proctor_contract_param(proctor_document_t *doc, json_t *value,
     proctor_document_object(
         doc, value, at, proctor_contract_param_members, param);
 
-    if (doc->report.count == before) {
-        proctor_contract_param_checks(doc, at, param);
+    /* a schema that failed before is not told again, and is NULL again */
+    if (doc->report.count != before || param->schema == NULL) {
+        return PROCTOR_INVALID;
     }
+
+    proctor_contract_param_checks(doc, at, param);
 
     return doc->report.count == before ? PROCTOR_OK : PROCTOR_INVALID;
 }

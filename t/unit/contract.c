@@ -314,6 +314,13 @@ static const contract_case_t contract_cases[] = {
       "\"b\":{\"$ref\":\"#/components/responses/a\"}}}"),
       "/components/responses/a: follows references that never end\n"
       "/components/responses/b: follows references that never end" },
+    { "a component's bad schema, used twice",
+      ROOT("\"paths\":{\"/a\":{\"get\":{" OP(",\"parameters\":[{\"$ref\":"
+      "\"#/components/parameters/p\"}]") "},\"put\":{\"operationId\":\"o\","
+      "\"x-proctor\":{\"right\":\"r\"},\"parameters\":[{\"$ref\":"
+      "\"#/components/parameters/p\"}]}}},\"components\":{\"parameters\":"
+      "{\"p\":{\"name\":\"p\",\"in\":\"query\",\"schema\":{\"type\":1}}}}"),
+      "/components/parameters/p/schema/type: " },
     { "a link that is no pointer",
       ROOT("\"x-proctor\":{\"links\":[\"next\"]},\"paths\":{\"/a\":{\"get\":{"
       OP("") "}}}"),
