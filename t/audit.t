@@ -105,8 +105,10 @@ for my $case (
     is "$record->{decision} $record->{status} $record->{upstream_status}",
         'allowed 404 404', "an upstream's 404 is an allowed call";
 
-    $t->sandbox->behave({ close => 'before' });
+    # nginx may try a second time, when it had used the connection before
+    $t->sandbox->behave({ close => 'before', times => 0 });
     $r = $t->request(DELETE => "$base/x/", key => 'admin');
+    $t->sandbox->clear;
     $record = $t->audit($r);
     is $record->{decision}, 'allowed', 'a call the upstream broke off';
     is $record->{status}, 502, '... is a 502';
@@ -126,10 +128,8 @@ for my $case (
         my $r = $t->raw($t->bytes(GET => "$base/?$query", key => 'admin',
             rid => $rid, headers => ['User-Agent', "x\"\\\xff\t{}"]));
 
-        # nginx itself refuses a tab in a target, and writes no record then
-        if ($r->{status} == 400 && !$r->{headers}{'x-request-id'}) {
-            pop @rids;
-        }
+        # nginx itself refuses a tab before it knows of any API: no call
+        pop @rids if ref $r->{json} eq 'HASH' && $r->{json}{message};
     }
 
     for my $rid (@rids) {
@@ -153,7 +153,7 @@ for my $case (
     my $r = $t->request(GET => "$base/" . ('x' x 3000) . '/', key => 'admin');
     my $record = $t->audit($r);
     ok exists $record->{targets}{experiment_id}, 'a long target is kept, cut';
-    is $record->{decision}, 'allowed', '... with the rest of the record';
+    is $record->{team}, 'alpha', '... with the rest of the record';
 }
 
 
@@ -174,8 +174,6 @@ for my $case (
     }
     $_->close for @conns;
 
-    is scalar($many->audit($_)), 1, "record $_"
-        for (sort keys %sent)[0 .. 3];
     $many->audit($_) for keys %sent;
     my @lines = $many->audit_lines;
     is @lines, keys %sent, 'as many lines as calls';

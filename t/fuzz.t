@@ -214,7 +214,7 @@ sub astray {
     return 'another method' if index($bytes, $got->{method}) < 0;
     return "keys: @keys" if "@keys" ne "Bearer $key";
     return 'the caller key' if index($got->{head}, $token) >= 0;
-    return 'a forged header' if $got->{head} =~ /^X-(?:Forwarded|Accel)/mi;
+    return 'a forged header' if $got->{head} =~ /^X-(?:Forwarded|Accel)-/mi;
     return 'an override' if $got->{head} =~ /^X-(?:HTTP-)?Method/mi
         || $got->{target} =~ /[?&](?:_|%5f)method=/i;
     return 'a control byte' if $got->{head} =~ /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
@@ -235,6 +235,15 @@ sub astray {
         if $method eq 'PATCH' && $path =~ /logs/
         && !(exists $value->{input} && exists $value->{output});
     return;
+}
+
+
+# What a request without a version (HTTP/0.9) is told: an error's body alone.
+sub bare {
+    my ($answer) = @_;
+
+    my $value = $answer->{status} == 0 && eval { $json->decode($answer->{body}) };
+    return ref $value eq 'HASH' && defined($value->{detail} // $value->{message});
 }
 
 
@@ -262,7 +271,8 @@ for my $i (1 .. $count) {
         my $status = $answer->{status};
         $why ||= "a $status of our own" if $status >= 500
             && $status != 501 && $status != 505;
-        $why ||= "a $status of our own is no refusal" if $status < 400;
+        $why ||= "a $status of our own is no refusal"
+            if $status < 400 && !bare($answer);
     }
     $why ||= astray($_, $bytes) for @got;
 

@@ -70,4 +70,5 @@ for my $file (@files) {
     }
 }
 
+$conn->close;
 $t->done;

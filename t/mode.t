@@ -65,7 +65,7 @@ for my $case (
     ['a wrong key',  401, [GET => "$base/", token => 'x']],
     ['no right',     403, [DELETE => "$base/x/", key => 'viewer']],
     ['no path',      404, [GET => "$base/x/y/", key => 'admin']],
-    ['a bad path',   400, [GET => "$base/%2e%2e/x/", key => 'admin']],
+    ['a bad path',   400, [GET => "$base/%41/", key => 'admin']],
     ['a bad method', 405, [DELETE => "$base/", key => 'admin']],
     ['an override',  400, [POST => "$base/", key => 'admin', json => {%fine},
         headers => ['X-HTTP-Method-Override', 'DELETE']]],

@@ -34,7 +34,7 @@ for my $case (
     ['teams.json', 'no JSON', sub { '[' }, qr/teams\.json/],
     ['teams.json', 'an account that is none',
         sub { $_[0] =~ s/"respan" : "acme"/"respan" : "acne"/r },
-        qr/teams\.json.*acne/],
+        qr{teams\.json.*/accounts/respan}],
     ['teams.json', 'a key from an empty variable',
         sub { $_[0] =~ s/PROCTOR_TEST_RESPAN/PROCTOR_TEST_UNSET/r },
         qr/teams\.json.*PROCTOR_TEST_UNSET/],

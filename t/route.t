@@ -26,8 +26,8 @@ for my $case (
     ["$base/exp_1/logs/t1/",      undef],
     ["$base/lists/",              'experiment.retrieve'],
     ["$base/exp_1/histogram/?evaluator_id=e", undef],
-    ["$base/A.b-c_d~e\@f:g!h\$i&j'k(l)m*n+o,p=q/", 'experiment.retrieve'],
-    ['/api/v1/ping', undef],
+    ["$base/A.b-c_d~e/",           'experiment.retrieve'],
+    ['/api/v1/agent_instance/x',   'instance.retrieve'],
 ) {
     my ($path, $operation) = @$case;
     my $r = get($path);
@@ -91,6 +91,8 @@ for my $case (
     [400, '/api/v1/agent_spans/../ping'],
     [400, '/api/v1/agent_spans/a%2fb/finish'],
     [400, '/api/v1/../v1/ping'],
+    [400, "$base/a\@b:c/"],
+    [400, "$base/!\$&'()*+,=/"],
     [404, "$base/x/1.json"],
     [404, "$base/x/logs/y/x.css"],
     [404, "$base/x/runs/"],

@@ -188,7 +188,7 @@ http {
     scgi_temp_path $home/tmp/scgi;
     log_format proctor escape=json
         '{"rid":"\$sent_http_x_request_id","status":\$status,'
-        '"request":"\$request","args":"\$args","team":"\$proctor_team",'
+        '"method":"\$request_method","uri":"\$uri","team":"\$proctor_team",'
         '"actor":"\$proctor_actor","operation":"\$proctor_operation",'
         '"decision":"\$proctor_decision","reason":"\$proctor_reason",'
         '"agent":"\$http_user_agent","referer":"\$http_referer"}';
@@ -478,7 +478,8 @@ sub done {
 }
 
 
-# Files below nginx's directory with a token or an upstream key in them.
+# Files below nginx's directory with a token or an upstream key in them, other
+# than *.key, which are there to hold one.
 sub leaks {
     my ($self) = @_;
 
@@ -488,7 +489,7 @@ sub leaks {
 
     File::Find::find({ no_chdir => 1, wanted => sub {
         return unless -f $_;
-        return if $debug && /error\.log\z/;
+        return if /\.key\z/ || $debug && /error\.log\z/;
         push @leaks, $_ if slurp($_) =~ /$any/;
     } }, $self->{home});
 

@@ -12,7 +12,8 @@ package Proctor::Test::Http;
 # headers (lower-case name => values joined by ", "), list ([name, value] as
 # sent), body (chunks removed), chunks (their sizes), closed (the server ended
 # the connection before the answer was complete), interim (1xx statuses).
-# undef: the server closed without a byte.
+# undef: the server closed without a byte.  What is no HTTP at all has status 0
+# and everything as its body.
 
 use strict;
 use warnings;
@@ -153,6 +154,7 @@ sub answer {
             next;
         }
 
+        return $answer if $answer->{status} == 0;
         $answer->{interim} = \@interim;
         return $self->body($answer, $args{method} // '');
     }

@@ -38,6 +38,7 @@ sub binary { $ENV{TEST_NGINX_BINARY} // '/usr/sbin/nginx' }
 sub write_conf {
     my ($self, $text) = @_;
 
+    ($self->{processes}) = $text =~ /^worker_processes (\d+);/m;
     open my $fh, '>:raw', $self->{conf} or die "$self->{conf}: $!\n";
     print {$fh} $text;
     close $fh or die "$self->{conf}: $!\n";
@@ -45,10 +46,10 @@ sub write_conf {
 
 
 sub command {
-    my ($self) = @_;
+    my ($self, $log) = @_;
 
     return (binary(), '-p', "$self->{dir}/", '-c', $self->{conf},
-        '-e', $self->{error_log});
+        '-e', $log // $self->{error_log});
 }
 
 
@@ -72,7 +73,7 @@ sub test {
 
     my $output = "$self->{dir}/nginx-t.out";
     unlink $output;
-    my $pid = $self->spawn($output, $self->command, '-t');
+    my $pid = $self->spawn($output, $self->command('/dev/null'), '-t');
     waitpid $pid, 0;
 
     return ($? == 0, slurp($output));
@@ -91,7 +92,7 @@ sub start {
             die "nginx did not start:\n", slurp($self->{output}),
                 slurp($self->{error_log}), "\n";
         }
-        return connects($port) && $self->workers;
+        return $self->workers == $self->{processes} && connects($port);
     }, 60);
 
     return $self;
@@ -123,7 +124,7 @@ sub reload {
 
     wait_until('the new workers', sub {
         my @now = $self->workers;
-        return @now && !grep { $old{$_} } @now;
+        return @now == $self->{processes} && !grep { $old{$_} } @now;
     }, 60);
 }
 

@@ -42,7 +42,8 @@ sub random {
 }
 
 
-# A key's entry for the file; its token is remembered as $name.
+# A key's entry for the file; its token is remembered as $name.  Without
+# rights of its own it gets every right of its team's contracts.
 sub key {
     my ($self, $name, %more) = @_;
 
@@ -52,7 +53,6 @@ sub key {
         id     => "k-$name",
         sha256 => sha256_hex($token),
         actor  => "$name\@example.com",
-        rights => $self->rights,
         %more,
     };
 }
@@ -62,12 +62,12 @@ sub token  { $_[0]{tokens}{ $_[1] } // die "no key named $_[1]\n" }
 sub tokens { values %{ $_[0]{tokens} } }
 
 
-# Every right that some operation of the contracts asks for.
+# Every right that some operation of these contracts asks for.
 sub rights {
-    my ($self) = @_;
+    my ($self, @names) = @_;
 
     my %rights;
-    for my $contract (values %{ $self->{contracts} }) {
+    for my $contract (@{ $self->{contracts} }{@names}) {
         for my $path (values %{ $contract->{paths} }) {
             $rights{ $_->{'x-proctor'}{right} } = 1
                 for grep { ref eq 'HASH' && $_->{'x-proctor'} } values %$path;
@@ -114,6 +114,11 @@ sub standard {
 
 sub write {
     my ($self, $path) = @_;
+
+    for my $team (values %{ $self->{data}{teams} }) {
+        $_->{rights} //= $self->rights(keys %{ $team->{accounts} })
+            for @{ $team->{keys} };
+    }
 
     open my $fh, '>:raw', $path or die "$path: $!\n";
     print {$fh} JSON::PP->new->utf8->canonical->pretty->encode($self->{data});
