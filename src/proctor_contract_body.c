@@ -114,8 +114,7 @@ proctor_contract_schema(proctor_document_t *doc, json_t *value,
 
     (void) value;
 
-    *schema =
-        proctor_schema_compile(doc->schemas, proctor_document_pointer(doc, at));
+    *schema = proctor_document_schema(doc, at);
 }
 
 

@@ -269,6 +269,23 @@ proctor_document_array(proctor_document_t *doc, json_t *value,
 }
 
 
+const proctor_schema_t *
+proctor_document_schema(proctor_document_t *doc, const proctor_where_t *at)
+{
+    const proctor_schema_t *schema;
+
+    schema =
+        proctor_schema_compile(doc->schemas, proctor_document_pointer(doc, at));
+
+    /* without a fault, NULL would read as a rule that nobody made */
+    if (schema == NULL && doc->report.count == 0) {
+        proctor_document_fault(doc, at, "does not fit into memory");
+    }
+
+    return schema;
+}
+
+
 void
 proctor_document_any(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out)

@@ -88,6 +88,10 @@ void proctor_document_array(proctor_document_t *doc, json_t *value,
 json_t *proctor_document_resolve(proctor_document_t *doc, json_t *value,
     const proctor_where_t **at, proctor_where_t *target);
 
+/* the schema that stands there, compiled; NULL: reported, now or before */
+const proctor_schema_t *proctor_document_schema(
+    proctor_document_t *doc, const proctor_where_t *at);
+
 /*
  * What names something of ours (a key, an account, an actor): it stands in
  * logs and headers as it is.

@@ -118,7 +118,9 @@ proctor_teams_read_id(proctor_document_t *doc, json_t *value,
         return;
     }
 
-    json_object_set_new(state->key_ids, id->data, json_true());
+    if (json_object_set_new(state->key_ids, id->data, json_true()) != 0) {
+        proctor_document_fault(doc, at, "does not fit into memory");
+    }
 }
 
 

@@ -139,8 +139,7 @@ proctor_teams_read_body(proctor_document_t *doc, json_t *value,
         return;
     }
 
-    policy->body =
-        proctor_schema_compile(doc->schemas, proctor_document_pointer(doc, at));
+    policy->body = proctor_document_schema(doc, at);
 }
 
 
@@ -156,8 +155,7 @@ proctor_teams_read_query(proctor_document_t *doc, json_t *value,
         return;
     }
 
-    policy->query =
-        proctor_schema_compile(doc->schemas, proctor_document_pointer(doc, at));
+    policy->query = proctor_document_schema(doc, at);
 
     proctor_teams_check_names(doc, value, at, policy->operation);
 }

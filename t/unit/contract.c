@@ -48,6 +48,7 @@ static void contract_test_cases(void);
 static void contract_test_many(void);
 static void contract_test_params(void);
 static void contract_test_links(void);
+static void contract_test_memory(void);
 static void contract_test_respan(void);
 static void contract_test_prefactor(void);
 
@@ -60,6 +61,7 @@ main(void)
     contract_test_many();
     contract_test_params();
     contract_test_links();
+    contract_test_memory();
     contract_test_respan();
     contract_test_prefactor();
 
@@ -536,6 +538,39 @@ contract_test_links(void)
         free(faults.text);
         proctor_arena_destroy(arena);
     }
+}
+
+
+/* An arena that ends anywhere: a fault and no contract, or a whole one. */
+
+static void
+contract_test_memory(void)
+{
+    int wrong;
+    size_t limit;
+    proctor_arena_t *arena;
+    contract_faults_t faults;
+    proctor_contract_t *contract;
+
+    contract = NULL;
+    wrong = 0;
+
+    for (limit = 1; contract == NULL && limit < 100000; limit += 24) {
+        arena = proctor_arena_create(limit);
+        contract = contract_compile(arena,
+            BODY("{\"content\":{\"application/json\":{\"schema\":"
+                 "{\"properties\":{\"a\":{\"pattern\":\"a\"}}}}}}"),
+            &faults);
+
+        wrong += (contract == NULL) != (faults.report.count > 0);
+        wrong += contract != NULL && contract->operations[0]->body == NULL;
+
+        free(faults.text);
+        proctor_arena_destroy(arena);
+    }
+
+    is_int(wrong, 0, "memory that runs out is told, every time");
+    ok(contract != NULL && limit > 1000, "until it was enough: %zu", limit);
 }
 
 

@@ -57,6 +57,7 @@ static void teams_test_secrets(void);
 static void teams_test_wiped(void);
 static void teams_test_expiry(void);
 static void teams_test_policy(void);
+static void teams_test_memory(void);
 static void teams_test_many(void);
 
 
@@ -80,6 +81,7 @@ main(void)
     teams_test_wiped();
     teams_test_expiry();
     teams_test_policy();
+    teams_test_memory();
     teams_test_many();
 
     proctor_arena_destroy(teams_arena);
@@ -636,6 +638,39 @@ teams_test_policy(void)
 
     free(faults.text);
     proctor_arena_destroy(arena);
+}
+
+
+/* An arena that ends anywhere: a fault and no teams, or all of them. */
+
+static void
+teams_test_memory(void)
+{
+    int wrong;
+    size_t limit;
+    teams_faults_t faults;
+    proctor_arena_t *arena;
+    proctor_teams_t *teams;
+
+    teams = NULL;
+    wrong = 0;
+
+    for (limit = 1; teams == NULL && limit < 100000; limit += 24) {
+        arena = proctor_arena_create(limit);
+        teams = teams_compile(arena,
+            TEAM("\"keys\":[" KEY("k", DIGEST,
+                "") "],\"policy\":{"
+                    "\"a.create\":{\"properties\":{\"n\":{\"maximum\":20}}}}"),
+            &faults);
+
+        wrong += (teams == NULL) != (faults.report.count > 0);
+
+        free(faults.text);
+        proctor_arena_destroy(arena);
+    }
+
+    is_int(wrong, 0, "memory that runs out is told, every time");
+    ok(teams != NULL && limit > 1000, "until it was enough: %zu", limit);
 }
 
 
