@@ -51,6 +51,7 @@ static void proctor_regex_property(proctor_regex_text_t *t);
 static void proctor_regex_hex(proctor_regex_text_t *t, int digits);
 static void proctor_regex_unicode(proctor_regex_text_t *t);
 static int32_t proctor_regex_digits(const char *p, const char *last, int n);
+static void proctor_regex_put_code(proctor_regex_text_t *t, int32_t c);
 static void proctor_regex_put(
     proctor_regex_text_t *t, const char *s, size_t len);
 static void proctor_regex_fail(proctor_regex_text_t *t, const char *error);
@@ -390,7 +391,6 @@ proctor_regex_property(proctor_regex_text_t *t)
 static void
 proctor_regex_hex(proctor_regex_text_t *t, int digits)
 {
-    char buf[16];
     int32_t c;
 
     c = proctor_regex_digits(t->p + 2, t->last, digits);
@@ -401,8 +401,7 @@ proctor_regex_hex(proctor_regex_text_t *t, int digits)
     }
 
     t->p += 2 + digits;
-    proctor_regex_put(
-        t, buf, (size_t) snprintf(buf, sizeof(buf), "\\x{%x}", (unsigned) c));
+    proctor_regex_put_code(t, c);
 }
 
 
@@ -411,7 +410,6 @@ static void
 proctor_regex_unicode(proctor_regex_text_t *t)
 {
     int n;
-    char buf[16];
     int32_t c, low;
 
     n = 4;
@@ -446,8 +444,7 @@ proctor_regex_unicode(proctor_regex_text_t *t)
         }
     }
 
-    proctor_regex_put(
-        t, buf, (size_t) snprintf(buf, sizeof(buf), "\\x{%x}", (unsigned) c));
+    proctor_regex_put_code(t, c);
 }
 
 
@@ -469,6 +466,17 @@ proctor_regex_digits(const char *p, const char *last, int n)
     }
 
     return c;
+}
+
+
+static void
+proctor_regex_put_code(proctor_regex_text_t *t, int32_t c)
+{
+    int len;
+    char buf[16];
+
+    len = snprintf(buf, sizeof(buf), "\\x{%x}", (unsigned) c);
+    proctor_regex_put(t, buf, (size_t) len);
 }
 
 

@@ -83,7 +83,14 @@ proctor_schema_check_stop(const proctor_schema_check_t *c, int *rc, int result)
 }
 
 
-/* proctor_schema_check_object.c, _array.c, _logic.c: by what they look at */
+/* proctor_schema_check_scalar.c, _object.c, _array.c, _logic.c */
+
+int proctor_schema_check_number(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node,
+    const proctor_schema_path_t *path);
+int proctor_schema_check_text(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node,
+    const proctor_schema_path_t *path);
 
 int proctor_schema_check_object(proctor_schema_check_t *c,
     const proctor_schema_t *s, uint32_t node,

@@ -67,15 +67,13 @@ proctor_schema_check_object(proctor_schema_check_t *c,
         }
     }
 
-    if (s->members != NULL) {
-        result = proctor_schema_check_required(c, s, path, &marks);
-
-        if (proctor_schema_check_stop(c, &rc, result)) {
-            return rc;
-        }
+    if (s->members == NULL) {
+        return rc;
     }
 
-    if (s->dependents != NULL) {
+    result = proctor_schema_check_required(c, s, path, &marks);
+
+    if (!proctor_schema_check_stop(c, &rc, result)) {
         result = proctor_schema_check_dependents(c, s, node, path, &marks);
         (void) proctor_schema_check_stop(c, &rc, result);
     }

@@ -306,6 +306,10 @@ proctor_schema_number_is_multiple(
         divisor = divisor * 10 + digit;
     }
 
+    if (divisor == 0) {
+        return 0; /* the compiler has refused it */
+    }
+
     rest = proctor_schema_number_modulo(a, divisor);
     rest = (uint64_t) ((unsigned __int128) rest
                        * proctor_schema_number_power(

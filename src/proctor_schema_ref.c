@@ -47,6 +47,8 @@ static json_t *proctor_schema_ref_target(proctor_schema_set_t *set,
     const char **pointer);
 static json_t *proctor_schema_ref_step(
     json_t *json, const char *token, size_t len);
+static int proctor_schema_ref_is(
+    const char *name, const char *token, size_t len);
 static json_t *proctor_schema_ref_item(
     json_t *array, const char *token, size_t len);
 
@@ -395,9 +397,8 @@ proctor_schema_ref_find(json_t *document, const char *pointer)
 static json_t *
 proctor_schema_ref_step(json_t *json, const char *token, size_t len)
 {
-    size_t i;
     json_t *value;
-    const char *name, *p;
+    const char *name;
 
     if (json_is_array(json)) {
         return proctor_schema_ref_item(json, token, len);
@@ -405,26 +406,36 @@ proctor_schema_ref_step(json_t *json, const char *token, size_t len)
 
     json_object_foreach(json, name, value)
     {
-        for (i = 0, p = name; i < len && *p != '\0'; i++, p++) {
-            if (*p == '~' || *p == '/') {
-                if (token[i] != '~' || i + 1 == len
-                    || token[i + 1] != (*p == '~' ? '0' : '1')) {
-                    break;
-                }
-
-                i++;
-
-            } else if (token[i] != *p) {
-                break;
-            }
-        }
-
-        if (i == len && *p == '\0') {
+        if (proctor_schema_ref_is(name, token, len)) {
             return value;
         }
     }
 
     return NULL;
+}
+
+
+/* 1 when the token, with its escapes, stands for the name */
+static int
+proctor_schema_ref_is(const char *name, const char *token, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len && *name != '\0'; i++, name++) {
+        if (*name == '~' || *name == '/') {
+            if (token[i] != '~' || i + 1 == len
+                || token[i + 1] != (*name == '~' ? '0' : '1')) {
+                return 0;
+            }
+
+            i++;
+
+        } else if (token[i] != *name) {
+            return 0;
+        }
+    }
+
+    return i == len && *name == '\0';
 }
 
 

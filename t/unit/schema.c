@@ -178,6 +178,16 @@ static const case_t messages[] = {
     { "{\"format\":\"double\"}", "1e400", "" },
     { "{\"format\":\"uuid\"}", "5", "" },
 
+    /* both said of the same text, although the pointer needs decoding too */
+    { "{\"properties\":{\"k\":{\"pattern\":\"^z\",\"format\":\"date\"}}}",
+        "{\"\\u006b\":\"\\u0032024-01-01\"}",
+        "/k must match the pattern ^z\n" },
+    { "{\"properties\":{\"a\":{\"const\":1}}}", "{\"\\u0061\":2}",
+        "/a must be 1\n" },
+    { "{\"additionalProperties\":false}", "{\"a\\u0000b\":2}",
+        "/a\xef\xbf\xbd"
+        "b is not allowed\n" },
+
     /* x-proctor */
     { "{\"x-proctor\":{\"error\":\"Give one of both.\",\"fields\":[\"a\","
       "\"b\"]},\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}]}",
@@ -536,11 +546,10 @@ test_patterns(void)
 static void
 test_bounds(void)
 {
-    char *text, *p;
+    char *text;
     char got[BUF];
     double start;
     fixture_t f;
-    unsigned i, n;
     const proctor_schema_t *schema;
 
     /* each level asks twice for the next: 2^100 without a budget */
@@ -559,6 +568,33 @@ test_bounds(void)
     diag("%.1f ms", milliseconds() - start);
     free(text);
     finish(&f);
+
+    /* as deep as JSON may be, three schemas a level */
+
+    schema = compile(&f,
+        "{\"anyOf\":[{\"const\":0},{\"$ref\":\"#/$defs/list\"}],"
+        "\"$defs\":{\"list\":{\"type\":\"array\",\"items\":{\"$ref\":"
+        "\"#\"}}}}",
+        "");
+    text = malloc(2 * PROCTOR_JSON_DEPTH + 1);
+    memset(text, '[', PROCTOR_JSON_DEPTH);
+    memset(text + PROCTOR_JSON_DEPTH, ']', PROCTOR_JSON_DEPTH);
+    is_int(check(schema, text, 2 * PROCTOR_JSON_DEPTH, "", got), PROCTOR_OK,
+        "a recursive schema takes the deepest value there is");
+    free(text);
+    finish(&f);
+}
+
+
+static void
+test_many(void)
+{
+    char *text, *p;
+    char got[BUF];
+    double start;
+    fixture_t f;
+    unsigned i, n;
+    const proctor_schema_t *schema;
 
     schema = compile(&f, "{\"uniqueItems\":true}", "");
     text = malloc(1024 * 1024);
@@ -613,6 +649,7 @@ main(void)
     test_set();
     test_patterns();
     test_bounds();
+    test_many();
 
     return done_testing();
 }
