@@ -109,6 +109,16 @@ typedef enum {
 } ngx_http_proctor_mode_e;
 
 
+/* Header lines that the gateway adds to what it forwards. */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_KEY_REQUEST_ID = 0,
+    NGX_HTTP_PROCTOR_KEY_CODING,
+    NGX_HTTP_PROCTOR_KEY_CREDENTIAL, /* the last one pushed */
+    NGX_HTTP_PROCTOR_KEY_LINES
+} ngx_http_proctor_key_line_e;
+
+
 /* Configuration: immutable once it is read, in cf->pool or an arena of it. */
 
 typedef struct {
@@ -117,6 +127,7 @@ typedef struct {
     ngx_str_t teams_file;
     ngx_open_file_t *audit;
     ngx_hash_t headers; /* that key.c and framing.c know by name */
+    ngx_table_elt_t lines[NGX_HTTP_PROCTOR_KEY_LINES];
 #if (NGX_THREADS)
     ngx_thread_pool_t *threads;
 #endif
@@ -146,6 +157,7 @@ typedef struct ngx_http_proctor_worker_s {
     uint64_t rid_prefix; /* random at start */
     uint64_t rid_counter;
     ngx_uint_t *key_index; /* which of an account's keys is lent */
+    ngx_array_t guards;    /* forward.c's copies of upstream configurations */
     ngx_event_t audit_event;
     ngx_log_t *log;
     u_char *audit_buf; /* whole lines, until the loop's turn ends */
@@ -186,6 +198,8 @@ struct ngx_http_proctor_ctx_s {
 
     ngx_http_proctor_wait_t *wait;
 
+    ngx_uint_t nheaders; /* of `headers`, which says what each line is */
+    u_char headers[NGX_HTTP_PROCTOR_HEADERS_MAX];
     ngx_http_handler_pt content_handler; /* the location's own */
     ngx_list_t lent;                     /* headers with the account's key */
     ngx_uint_t nlent;                    /* 0: nothing was ever lent */
@@ -344,6 +358,8 @@ ngx_http_proctor_header_e ngx_http_proctor_key_header(
 
 /* ngx_http_proctor_forward.c: the content handler around the location's own */
 
+ngx_int_t ngx_http_proctor_forward_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_worker_t *worker);
 /* sets r->content_handler, when the location has one */
 void ngx_http_proctor_forward_wrap(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);

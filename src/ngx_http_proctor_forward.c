@@ -7,6 +7,12 @@
 #include "ngx_http_proctor.h"
 
 
+typedef struct {
+    ngx_http_upstream_conf_t *conf; /* a location's own */
+    ngx_http_upstream_conf_t *copy;
+} ngx_http_proctor_forward_guard_t;
+
+
 static ngx_int_t ngx_http_proctor_forward(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_forward_guard(ngx_http_request_t *r);
 
@@ -18,6 +24,15 @@ static ngx_int_t ngx_http_proctor_forward_guard(ngx_http_request_t *r);
         | NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE                                  \
         | NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING                                   \
         | NGX_HTTP_UPSTREAM_IGN_XA_CHARSET)
+
+
+ngx_int_t
+ngx_http_proctor_forward_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_worker_t *worker)
+{
+    return ngx_array_init(&worker->guards, cycle->pool, 4,
+        sizeof(ngx_http_proctor_forward_guard_t));
+}
 
 
 void
@@ -58,15 +73,19 @@ ngx_http_proctor_forward(ngx_http_request_t *r)
 
 
 /*
- * The upstream's configuration is the location's and immutable: the request
- * gets a copy.  Nothing of the answer has been read yet.
+ * The upstream's configuration is its location's and immutable: the request is
+ * given a copy, which the worker keeps for all that come.  Nothing of the
+ * answer has been read yet.
  */
 
 static ngx_int_t
 ngx_http_proctor_forward_guard(ngx_http_request_t *r)
 {
+    ngx_uint_t i;
+    ngx_array_t *guards;
     ngx_http_upstream_t *u;
-    ngx_http_upstream_conf_t *conf;
+    ngx_http_proctor_forward_guard_t *g;
+    ngx_http_proctor_main_conf_t *mcf;
 
     u = r->upstream;
 
@@ -76,14 +95,32 @@ ngx_http_proctor_forward_guard(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    conf = ngx_palloc(r->pool, sizeof(ngx_http_upstream_conf_t));
-    if (conf == NULL) {
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+    guards = &mcf->worker->guards;
+    g = guards->elts;
+
+    for (i = 0; i < guards->nelts; i++) {
+        if (g[i].conf == u->conf) {
+            u->conf = g[i].copy;
+            return NGX_OK;
+        }
+    }
+
+    g = ngx_array_push(guards);
+    if (g == NULL) {
         return NGX_ERROR;
     }
 
-    *conf = *u->conf;
-    conf->ignore_headers |= NGX_HTTP_PROCTOR_FORWARD_IGNORE;
-    u->conf = conf;
+    g->conf = u->conf;
+    g->copy = ngx_palloc(guards->pool, sizeof(ngx_http_upstream_conf_t));
+    if (g->copy == NULL) {
+        guards->nelts--;
+        return NGX_ERROR;
+    }
+
+    *g->copy = *u->conf;
+    g->copy->ignore_headers |= NGX_HTTP_PROCTOR_FORWARD_IGNORE;
+    u->conf = g->copy;
 
     return NGX_OK;
 }

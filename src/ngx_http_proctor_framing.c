@@ -10,7 +10,7 @@
 static ngx_int_t ngx_http_proctor_framing_authority(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_framing_header(
     ngx_http_proctor_main_conf_t *mcf, ngx_http_proctor_ctx_t *ctx,
-    ngx_table_elt_t *h);
+    ngx_table_elt_t *h, ngx_uint_t n);
 static ngx_uint_t ngx_http_proctor_framing_text(const u_char *p, size_t len);
 
 
@@ -64,7 +64,7 @@ ngx_http_proctor_framing(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
                 &ngx_http_proctor_framing_many);
         }
 
-        rc = ngx_http_proctor_framing_header(mcf, ctx, h);
+        rc = ngx_http_proctor_framing_header(mcf, ctx, h, n);
         if (rc != NGX_OK) {
             return rc;
         }
@@ -103,14 +103,20 @@ ngx_http_proctor_framing_authority(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_proctor_framing_header(ngx_http_proctor_main_conf_t *mcf,
-    ngx_http_proctor_ctx_t *ctx, ngx_table_elt_t *h)
+    ngx_http_proctor_ctx_t *ctx, ngx_table_elt_t *h, ngx_uint_t n)
 {
+    ngx_http_proctor_header_e what;
+
     if (!ngx_http_proctor_framing_text(h->value.data, h->value.len)) {
         return ngx_http_proctor_refuse(
             ctx, NGX_HTTP_PROCTOR_MALFORMED, &ngx_http_proctor_framing_control);
     }
 
-    switch (ngx_http_proctor_key_header(mcf, h)) {
+    what = ngx_http_proctor_key_header(mcf, h);
+    ctx->headers[n] = (u_char) what;
+    ctx->nheaders = n + 1;
+
+    switch (what) {
     case NGX_HTTP_PROCTOR_HEADER_OVERRIDE:
         return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_MALFORMED,
             &ngx_http_proctor_framing_override);

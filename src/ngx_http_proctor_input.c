@@ -29,7 +29,9 @@ static ngx_int_t ngx_http_proctor_input_path(ngx_http_proctor_input_t *in);
 static ngx_int_t ngx_http_proctor_input_param(
     ngx_http_proctor_input_t *in, unsigned i, const proctor_str_t *text);
 static ngx_int_t ngx_http_proctor_input_missing(ngx_http_proctor_input_t *in);
-static ngx_int_t ngx_http_proctor_input_check(ngx_http_proctor_input_t *in);
+static ngx_int_t ngx_http_proctor_input_check(
+    ngx_http_proctor_input_t *in, const proctor_param_t *param, uint32_t node);
+static ngx_int_t ngx_http_proctor_input_policy(ngx_http_proctor_input_t *in);
 static ngx_int_t ngx_http_proctor_input_violation(ngx_http_proctor_input_t *in,
     const proctor_str_t *name, const char *message);
 static ngx_int_t ngx_http_proctor_input_not_query(
@@ -76,8 +78,7 @@ ngx_http_proctor_input(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     }
 
     if (rc == NGX_OK) {
-        proctor_json_object_end(&in.worker->doc);
-        rc = ngx_http_proctor_input_check(&in);
+        rc = ngx_http_proctor_input_policy(&in);
     }
 
     if (rc != NGX_OK) {
@@ -272,6 +273,7 @@ ngx_http_proctor_input_param(
     ngx_http_proctor_input_t *in, unsigned i, const proctor_str_t *text)
 {
     const char *fault;
+    proctor_json_t *doc;
     const proctor_param_t *param;
     proctor_json_type_e type;
 
@@ -295,12 +297,38 @@ ngx_http_proctor_input_param(
         return ngx_http_proctor_input_violation(in, &param->name, fault);
     }
 
-    if (proctor_json_object_add(&in->worker->doc, &param->name, type, text)
-        != PROCTOR_OK) {
+    doc = &in->worker->doc;
+
+    if (proctor_json_object_add(doc, &param->name, type, text) != PROCTOR_OK) {
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ngx_http_proctor_input_check(in, param, doc->nnodes - 1);
+}
+
+
+/* the value just added, against its parameter's schema */
+
+static ngx_int_t
+ngx_http_proctor_input_check(
+    ngx_http_proctor_input_t *in, const proctor_param_t *param, uint32_t node)
+{
+    int rc;
+    const char *prefix;
+    proctor_json_t *doc;
+
+    doc = &in->worker->doc;
+    rc = proctor_schema_check(param->schema, doc, node, NULL, NULL);
+
+    if (rc == PROCTOR_INVALID) {
+        prefix =
+            proctor_arena_printf(in->worker->arena, "/%s", param->name.data);
+
+        rc = proctor_schema_check(
+            param->schema, doc, node, prefix, &in->violations);
+    }
+
+    return (rc == PROCTOR_ERROR) ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -328,44 +356,13 @@ ngx_http_proctor_input_missing(ngx_http_proctor_input_t *in)
 }
 
 
-/* each member against its parameter's schema; all of them against policy */
+/* all that was given, as one object, against the team's policy */
 
 static ngx_int_t
-ngx_http_proctor_input_check(ngx_http_proctor_input_t *in)
+ngx_http_proctor_input_policy(ngx_http_proctor_input_t *in)
 {
-    int rc;
-    unsigned i;
-    uint32_t node;
-    proctor_json_t *doc;
-    const char *prefix;
-    const proctor_param_t *param;
     const proctor_policy_t *policy;
     proctor_violations_t denied;
-
-    doc = &in->worker->doc;
-
-    for (i = 0; i < in->ctx->operation->nparams; i++) {
-
-        param = &in->ctx->operation->params[i];
-        node = proctor_json_member(doc, 0, param->name.data, param->name.len);
-
-        if (node == 0) {
-            continue;
-        }
-
-        rc = proctor_schema_check(param->schema, doc, node, NULL, NULL);
-
-        if (rc == PROCTOR_INVALID) {
-            prefix = proctor_arena_printf(
-                in->worker->arena, "/%s", param->name.data);
-            rc = proctor_schema_check(
-                param->schema, doc, node, prefix, &in->violations);
-        }
-
-        if (rc == PROCTOR_ERROR) {
-            return NGX_ERROR;
-        }
-    }
 
     policy = proctor_team_policy(in->ctx->key->team, in->ctx->operation);
 
@@ -376,7 +373,9 @@ ngx_http_proctor_input_check(ngx_http_proctor_input_t *in)
     ngx_memzero(&denied, sizeof(proctor_violations_t));
     denied.arena = in->worker->arena;
 
-    if (proctor_schema_check(policy->query, doc, 0, NULL, &denied)
+    proctor_json_object_end(&in->worker->doc);
+
+    if (proctor_schema_check(policy->query, &in->worker->doc, 0, NULL, &denied)
         == PROCTOR_ERROR) {
         return NGX_ERROR;
     }

@@ -15,16 +15,12 @@
 #include "ngx_http_proctor.h"
 
 
-/* lines that are ours, at most: request id, coding, key */
-
-#define NGX_HTTP_PROCTOR_KEY_LINES 3
-
-
 static ngx_int_t ngx_http_proctor_key_list(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_table_elt_t *ngx_http_proctor_key_push(ngx_list_t *list);
-static void ngx_http_proctor_key_line(ngx_list_t *list, const char *name,
-    const char *lowcase, const ngx_str_t *value);
+static void ngx_http_proctor_key_line(ngx_http_proctor_main_conf_t *mcf,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_key_line_e line,
+    const ngx_str_t *value);
 static ngx_int_t ngx_http_proctor_key_authorization(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_uint_t ngx_http_proctor_key_used(
@@ -35,6 +31,17 @@ typedef struct {
     ngx_str_t name;
     ngx_http_proctor_header_e what;
 } ngx_http_proctor_key_name_t;
+
+/* lines that are ours; mcf->lines has them ready but for their values */
+
+static const struct {
+    ngx_str_t name;
+    const char *lowcase;
+} ngx_http_proctor_key_lines[NGX_HTTP_PROCTOR_KEY_LINES] = {
+    { ngx_string("X-Request-Id"), "x-request-id" },
+    { ngx_string("Accept-Encoding"), "accept-encoding" },
+    { ngx_string("Authorization"), "authorization" },
+};
 
 static ngx_http_proctor_key_name_t ngx_http_proctor_key_names[] = {
     { ngx_string("authorization"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
@@ -79,9 +86,11 @@ static ngx_str_t ngx_http_proctor_key_prefixes[] = {
 ngx_int_t
 ngx_http_proctor_key_headers(ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
 {
-    ngx_hash_key_t *key;
+    ngx_uint_t i;
     ngx_array_t keys;
+    ngx_hash_key_t *key;
     ngx_hash_init_t hash;
+    ngx_table_elt_t *h;
     ngx_http_proctor_key_name_t *n;
 
     if (ngx_array_init(&keys, cf->temp_pool, 32, sizeof(ngx_hash_key_t))
@@ -98,6 +107,13 @@ ngx_http_proctor_key_headers(ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
         key->key = n->name;
         key->key_hash = ngx_hash_key(n->name.data, n->name.len);
         key->value = n;
+    }
+
+    for (i = 0; i < NGX_HTTP_PROCTOR_KEY_LINES; i++) {
+        h = &mcf->lines[i];
+        h->key = ngx_http_proctor_key_lines[i].name;
+        h->lowcase_key = (u_char *) ngx_http_proctor_key_lines[i].lowcase;
+        h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
     }
 
     hash.hash = &mcf->headers;
@@ -185,9 +201,10 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     it.part = &r->headers_in.headers.part;
     it.i = 0;
 
-    while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
+    for (n = 0; (h = ngx_http_proctor_headers_next(&it)) != NULL; n++) {
 
-        what = ngx_http_proctor_key_header(mcf, h);
+        what = (n < ctx->nheaders) ? ctx->headers[n]
+                                   : ngx_http_proctor_key_header(mcf, h);
 
         if (what == NGX_HTTP_PROCTOR_HEADER_WITHHELD
             || (what == NGX_HTTP_PROCTOR_HEADER_CODING && links != 0)) {
@@ -199,11 +216,11 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     }
 
     ngx_http_proctor_key_line(
-        &ctx->lent, "X-Request-Id", "x-request-id", &ctx->rid);
+        mcf, ctx, NGX_HTTP_PROCTOR_KEY_REQUEST_ID, &ctx->rid);
 
     if (links != 0) {
         ngx_http_proctor_key_line(
-            &ctx->lent, "Accept-Encoding", "accept-encoding", &identity);
+            mcf, ctx, NGX_HTTP_PROCTOR_KEY_CODING, &identity);
     }
 
     return NGX_OK;
@@ -235,7 +252,7 @@ ngx_http_proctor_key_authorization(
     *p = '\0';
 
     ngx_http_proctor_key_line(
-        &ctx->lent, "Authorization", "authorization", &value);
+        mcf, ctx, NGX_HTTP_PROCTOR_KEY_CREDENTIAL, &value);
 
     ctx->nlent = ctx->lent.part.nelts;
 
@@ -253,18 +270,15 @@ ngx_http_proctor_key_push(ngx_list_t *list)
 
 
 static void
-ngx_http_proctor_key_line(ngx_list_t *list, const char *name,
-    const char *lowcase, const ngx_str_t *value)
+ngx_http_proctor_key_line(ngx_http_proctor_main_conf_t *mcf,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_key_line_e line,
+    const ngx_str_t *value)
 {
     ngx_table_elt_t *h;
 
-    h = ngx_http_proctor_key_push(list);
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
+    h = ngx_http_proctor_key_push(&ctx->lent);
 
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->lowcase_key = (u_char *) lowcase;
-    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+    *h = mcf->lines[line];
     h->value = *value;
 }
 

@@ -28,6 +28,7 @@ static void ngx_http_proctor_run_capture(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_run_request_id(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static void ngx_http_proctor_run_hex(u_char *dst, uint64_t value);
 static ngx_uint_t ngx_http_proctor_run_rid_ok(ngx_str_t *rid);
 
 
@@ -275,10 +276,25 @@ ngx_http_proctor_run_request_id(
     }
 
     ctx->rid.len = 32;
-    ngx_sprintf(ctx->rid.data, "%016xL%016xL", worker->rid_prefix,
-        ++worker->rid_counter);
+    ngx_http_proctor_run_hex(ctx->rid.data, worker->rid_prefix);
+    ngx_http_proctor_run_hex(ctx->rid.data + 16, ++worker->rid_counter);
 
     return NGX_OK;
+}
+
+
+/* 16 digits */
+
+static void
+ngx_http_proctor_run_hex(u_char *dst, uint64_t value)
+{
+    ngx_uint_t i;
+
+    static const u_char digits[] = "0123456789abcdef";
+
+    for (i = 16; i-- != 0; value >>= 4) {
+        dst[i] = digits[value & 0xf];
+    }
 }
 
 

@@ -41,7 +41,8 @@
 
 
 struct proctor_regex_s {
-    pcre2_code *code;
+    pcre2_code *code; /* NULL: the class is all there is to it */
+    proctor_regex_class_t class;
 };
 
 
@@ -64,8 +65,16 @@ proctor_regex_compile(
     *error = NULL;
     regex = proctor_arena_alloc(arena, sizeof(*regex));
 
-    if (regex == NULL
-        || proctor_regex_translate(arena, pattern, len, &text, error)
+    if (regex == NULL) {
+        return NULL;
+    }
+
+    if (proctor_regex_class_compile(&regex->class, pattern, len)) {
+        regex->code = NULL;
+        return regex;
+    }
+
+    if (proctor_regex_translate(arena, pattern, len, &text, error)
                != PROCTOR_OK) {
         return NULL;
     }
@@ -137,11 +146,15 @@ proctor_regex_match(const proctor_regex_t *regex, proctor_regex_run_t *run,
 {
     int rc;
 
+    run->spent = 0;
+
+    if (regex->code == NULL) {
+        return proctor_regex_class_match(&regex->class, s, len);
+    }
+
     if (run->data == NULL && proctor_regex_run_create(run) != PROCTOR_OK) {
         return -1;
     }
-
-    run->spent = 0;
 
     rc = pcre2_match(regex->code, (PCRE2_SPTR) s, len, 0, PCRE2_NO_UTF_CHECK,
         run->data, run->context);

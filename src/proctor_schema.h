@@ -82,6 +82,19 @@ void proctor_regex_run_free(proctor_regex_run_t *run);
 int proctor_regex_valid(const char *pattern, size_t len);
 
 
+/* proctor_regex_class.c: "^[...]+$" as a table of bytes */
+
+typedef struct {
+    unsigned char has[256];
+} proctor_regex_class_t;
+
+/* 1: the pattern is of this form, and class holds it */
+int proctor_regex_class_compile(
+    proctor_regex_class_t *class, const char *pattern, size_t len);
+int proctor_regex_class_match(
+    const proctor_regex_class_t *class, const char *s, size_t len);
+
+
 /* proctor_regex_translate.c */
 
 #define PROCTOR_REGEX_LEN 16384 /* of a pattern, bytes */
