@@ -1,4 +1,4 @@
-# Every unit test of t/unit, as `make` built it: their TAP as subtests.
+# Every unit test of t/unit, as `make` built it: each one's TAP as a subtest.
 
 use strict;
 use warnings;
@@ -25,7 +25,7 @@ sub unit {
     my ($program) = @_;
 
     open my $tap, '-|', $program or return fail("$program: $!");
-    my ($planned, $ran) = (undef, 0);
+    my ($planned, $ran, @said) = (undef, 0);
 
     while (defined(my $line = <$tap>)) {
         chomp $line;
@@ -37,11 +37,14 @@ sub unit {
         } elsif ($line =~ /\ABail out!/) {
             fail($line);
         } else {
-            diag($line =~ s/\A#\s?//r);
+            push @said, $line =~ s/\A#\s?//r;
         }
     }
 
     close $tap;
     is($?, 0, 'exits 0');
     is($ran, $planned, 'keeps its plan');
+
+    # figures are for who asks with prove -v, unless something failed
+    Test::More->builder->is_passing ? note($_) : diag($_) for @said;
 }
