@@ -45,6 +45,7 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
 
     if (worker->key_index == NULL || worker->audit_buf == NULL
         || worker->arena == NULL || worker->md_ctx == NULL || worker->md == NULL
+        || ngx_http_proctor_forward_init(cycle, worker) != NGX_OK
         || RAND_bytes(
                (u_char *) &worker->rid_prefix, sizeof(worker->rid_prefix))
                != 1) {
