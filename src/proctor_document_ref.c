@@ -21,6 +21,8 @@ static int proctor_document_is_ref(
     proctor_document_t *doc, json_t *value, const proctor_where_t *at);
 static json_t *proctor_document_follow(proctor_document_t *doc,
     const char *reference, const proctor_where_t *at, proctor_where_t *target);
+static json_t *proctor_document_find(
+    proctor_document_t *doc, const char *pointer);
 static json_t *proctor_document_step(json_t *value, char *token);
 
 
@@ -79,46 +81,63 @@ static json_t *
 proctor_document_follow(proctor_document_t *doc, const char *reference,
     const proctor_where_t *at, proctor_where_t *target)
 {
-    char *pointer, *token, *rest;
+    char *pointer;
     json_t *value;
     ptrdiff_t len;
 
-    pointer = proctor_arena_strndup(doc->arena, reference, strlen(reference));
-    rest = proctor_arena_strndup(doc->arena, reference, strlen(reference));
-
-    if (pointer == NULL || rest == NULL) {
-        proctor_document_fault(doc, at, "does not fit into memory");
-        return NULL;
-    }
-
-    if (pointer[0] != '#' || (pointer[1] != '/' && pointer[1] != '\0')) {
+    if (reference[0] != '#' || (reference[1] != '/' && reference[1] != '\0')) {
         proctor_document_fault(
             doc, at, "must refer to this document by a JSON Pointer");
         return NULL;
     }
 
-    len = proctor_unescape_percent(
-        pointer, reference + 1, strlen(reference + 1), 0);
+    reference++;
+    pointer = proctor_arena_strndup(doc->arena, reference, strlen(reference));
+
+    if (pointer == NULL) {
+        proctor_document_fault(doc, at, "does not fit into memory");
+        return NULL;
+    }
+
+    len = proctor_unescape_percent(pointer, reference, strlen(reference), 0);
+
     if (len < 0) {
         proctor_document_fault(doc, at, "holds a bad percent-encoding");
         return NULL;
     }
 
     pointer[len] = '\0';
-    strcpy(rest, pointer);
-    value = doc->root;
-
-    for (token = strsep(&rest, "/"); rest != NULL && value != NULL;) {
-        token = strsep(&rest, "/");
-        value = proctor_document_step(value, token);
-    }
+    value = proctor_document_find(doc, pointer);
 
     if (value == NULL) {
-        proctor_document_fault(doc, at, "refers to nothing: %s", reference);
+        proctor_document_fault(doc, at, "refers to nothing: #%s", reference);
         return NULL;
     }
 
     *target = (proctor_where_t){ NULL, pointer, 0 };
+
+    return value;
+}
+
+
+/* Works on a copy: tokens lose their escapes where they stand. */
+
+static json_t *
+proctor_document_find(proctor_document_t *doc, const char *pointer)
+{
+    char *rest;
+    json_t *value;
+
+    if (*pointer == '\0') {
+        return doc->root;
+    }
+
+    rest = proctor_arena_strndup(doc->arena, pointer + 1, strlen(pointer + 1));
+    value = rest != NULL ? doc->root : NULL;
+
+    while (rest != NULL && value != NULL) {
+        value = proctor_document_step(value, strsep(&rest, "/"));
+    }
 
     return value;
 }
