@@ -3,8 +3,8 @@
  * to end, for these free all they had.  `nginx -t`, a signaller and a start
  * that fails return from main() with their configuration, by design.
  *
- * Part of the sanitizer build's nginx, never of the module.  LeakSanitizer
- * calls the function at exit; its name and type are LeakSanitizer's.
+ * Part of the sanitizer build's nginx, never of the module.  The functions'
+ * names and types are LeakSanitizer's and the C library's.
  */
 
 #include <ngx_config.h>
@@ -14,8 +14,21 @@
 int __lsan_is_turned_off(void);
 
 
+/* asked at exit */
+
 int
 __lsan_is_turned_off(void)
 {
     return !ngx_quit && !ngx_terminate && !ngx_exiting;
+}
+
+
+/* a module that is unloaded takes the names in a leak's backtrace with it */
+
+int
+dlclose(void *handle)
+{
+    (void) handle;
+
+    return 0;
 }
