@@ -367,6 +367,21 @@ void ngx_http_proctor_forward_wrap(
 /* ngx_http_proctor_answer.c: the two filters */
 
 ngx_int_t ngx_http_proctor_answer_init(ngx_conf_t *cf);
+/* the answer came from the upstream, and nginx did not overrule it */
+ngx_uint_t ngx_http_proctor_answer_upstream(ngx_http_request_t *r);
+
+/* ngx_http_proctor_links.c: the gateway's origin for links in answers */
+
+/* this answer's body has to go through the rewriter */
+ngx_uint_t ngx_http_proctor_links_wanted(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* in the header filter */
+ngx_int_t ngx_http_proctor_links_begin(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* in the body filter: rewrites `in`, and hands the result to `next` */
+ngx_int_t ngx_http_proctor_links_body(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next);
 
 /* ngx_http_proctor_error.c: every refusal is spelled and rendered here */
 
@@ -385,10 +400,10 @@ ngx_str_t ngx_http_proctor_error_reason(
     const ngx_http_proctor_refusal_t *refusal);
 ngx_str_t ngx_http_proctor_error_detail(
     const ngx_http_proctor_refusal_t *refusal);
-/* the body in the contract's shape; contract NULL: members of both shapes */
-ngx_int_t ngx_http_proctor_error_render(ngx_http_request_t *r,
-    const proctor_contract_t *contract,
-    const ngx_http_proctor_refusal_t *refusal, ngx_str_t *body);
+/* the word that the status shape has for it: "invalid_value" */
+const char *ngx_http_proctor_error_word(
+    const ngx_http_proctor_refusal_t *refusal);
+
 /* headers_out for a rendered body */
 void ngx_http_proctor_error_headers(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_refusal_t *refusal);
@@ -397,6 +412,13 @@ ngx_int_t ngx_http_proctor_error_send(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 ngx_int_t ngx_http_proctor_header_add(
     ngx_http_request_t *r, const char *name, const ngx_str_t *value);
+
+/* ngx_http_proctor_error_body.c: a refusal as the body of an answer */
+
+/* the body in the contract's shape; contract NULL: members of both shapes */
+ngx_int_t ngx_http_proctor_error_render(ngx_http_request_t *r,
+    const proctor_contract_t *contract,
+    const ngx_http_proctor_refusal_t *refusal, ngx_str_t *body);
 
 /* ngx_http_proctor_audit.c: the record of one request */
 

@@ -9,51 +9,7 @@
  * its request may be gone before it ends.
  */
 
-#include "ngx_http_proctor.h"
-#include <openssl/evp.h>
-
-
-/* patience with the thread pool, ms */
-
-#define NGX_HTTP_PROCTOR_BODY_DEADLINE 10000
-
-
-typedef struct {
-    const proctor_schema_t *contract;
-    const proctor_schema_t *policy; /* NULL: none */
-    const char *text;
-    size_t len;
-    proctor_json_t *doc;
-
-    int rc; /* of the parse, then of the checks */
-    proctor_violations_t invalid;
-    proctor_violations_t denied;
-    unsigned char sha256[PROCTOR_SHA256_LEN];
-} ngx_http_proctor_body_job_t;
-
-/* a part of the body that is still in nginx's temporary file */
-
-typedef struct {
-    ngx_fd_t fd; /* our own: the file may be gone */
-    u_char *to;
-    size_t size;
-    off_t from;
-} ngx_http_proctor_body_file_t;
-
-#if (NGX_THREADS)
-
-typedef struct {
-    ngx_http_proctor_body_job_t job;
-    ngx_http_proctor_body_file_t file;
-    proctor_json_t doc;
-    proctor_arena_t *arena;
-    EVP_MD_CTX *md_ctx;
-    ngx_http_proctor_wait_t *wait;
-    ngx_thread_task_t task;
-    u_char *text;
-} ngx_http_proctor_body_task_t;
-
-#endif
+#include "ngx_http_proctor_body.h"
 
 
 static ngx_int_t ngx_http_proctor_body_media(
@@ -61,28 +17,9 @@ static ngx_int_t ngx_http_proctor_body_media(
 static ngx_uint_t ngx_http_proctor_body_is_json(const ngx_str_t *type);
 static ngx_int_t ngx_http_proctor_body_fault(
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code);
-static ngx_int_t ngx_http_proctor_body_gather(
-    ngx_http_request_t *r, u_char *to, ngx_http_proctor_body_file_t *later);
-static ngx_int_t ngx_http_proctor_body_pread(
-    ngx_http_proctor_body_file_t *file);
 static u_char *ngx_http_proctor_body_single(ngx_http_request_t *r, off_t len);
 static ngx_int_t ngx_http_proctor_body_inline(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static void ngx_http_proctor_body_job(
-    ngx_http_proctor_body_job_t *job, EVP_MD_CTX *md_ctx, const EVP_MD *md);
-static ngx_int_t ngx_http_proctor_body_result(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_body_job_t *job);
-static void ngx_http_proctor_body_rules(
-    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_body_job_t *job);
-#if (NGX_THREADS)
-static ngx_int_t ngx_http_proctor_body_thread(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static ngx_http_proctor_body_task_t *ngx_http_proctor_body_task(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static void ngx_http_proctor_body_task_free(ngx_http_proctor_body_task_t *t);
-static void ngx_http_proctor_body_work(void *data, ngx_log_t *log);
-static void ngx_http_proctor_body_done(ngx_event_t *ev);
-#endif
 
 
 ngx_int_t
@@ -235,7 +172,7 @@ ngx_http_proctor_body(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
 #if (NGX_THREADS)
     if (ctx->body_len > NGX_HTTP_PROCTOR_INLINE_MAX) {
-        return ngx_http_proctor_body_thread(r, ctx);
+        return ngx_http_proctor_body_task(r, ctx);
     }
 #endif
 
@@ -280,7 +217,7 @@ ngx_http_proctor_body_inline(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 }
 
 
-static void
+void
 ngx_http_proctor_body_rules(
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_body_job_t *job)
 {
@@ -295,7 +232,7 @@ ngx_http_proctor_body_rules(
 
 /* The whole check.  Runs in the worker or in a thread; touches the job only. */
 
-static void
+void
 ngx_http_proctor_body_job(
     ngx_http_proctor_body_job_t *job, EVP_MD_CTX *md_ctx, const EVP_MD *md)
 {
@@ -323,7 +260,7 @@ ngx_http_proctor_body_job(
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_body_result(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
     ngx_http_proctor_body_job_t *job)
 {
@@ -378,7 +315,7 @@ ngx_http_proctor_body_single(ngx_http_request_t *r, off_t len)
  * a file is only noted there, for the thread to read.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_body_gather(
     ngx_http_request_t *r, u_char *to, ngx_http_proctor_body_file_t *later)
 {
@@ -424,7 +361,7 @@ ngx_http_proctor_body_gather(
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_body_pread(ngx_http_proctor_body_file_t *file)
 {
     ssize_t n;
@@ -442,145 +379,3 @@ ngx_http_proctor_body_pread(ngx_http_proctor_body_file_t *file)
 
     return NGX_OK;
 }
-
-
-#if (NGX_THREADS)
-
-static ngx_int_t
-ngx_http_proctor_body_thread(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
-{
-    ngx_http_proctor_body_task_t *t;
-    ngx_http_proctor_main_conf_t *mcf;
-
-    t = ngx_http_proctor_body_task(r, ctx);
-    if (t == NULL) {
-        return NGX_ERROR;
-    }
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
-
-    if (ngx_thread_task_post(mcf->threads, &t->task) != NGX_OK) {
-        ngx_http_proctor_body_task_free(t);
-        return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
-    }
-
-    t->wait =
-        ngx_http_proctor_run_suspend(r, ctx, NGX_HTTP_PROCTOR_BODY_DEADLINE);
-
-    /* without a waiter the task frees itself, and the request ends here */
-
-    return (t->wait == NULL) ? NGX_ERROR : NGX_AGAIN;
-}
-
-
-static ngx_http_proctor_body_task_t *
-ngx_http_proctor_body_task(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
-{
-    ngx_http_proctor_body_task_t *t;
-
-    t = ngx_calloc(sizeof(ngx_http_proctor_body_task_t), r->connection->log);
-    if (t == NULL) {
-        return NULL;
-    }
-
-    t->file.fd = NGX_INVALID_FILE;
-    proctor_json_init(&t->doc);
-    t->arena = proctor_arena_create(0);
-    t->md_ctx = EVP_MD_CTX_new();
-    t->text = ngx_alloc((size_t) ctx->body_len, r->connection->log);
-
-    if (t->arena == NULL || t->md_ctx == NULL || t->text == NULL
-        || ngx_http_proctor_body_gather(r, t->text, &t->file) != NGX_OK) {
-        ngx_http_proctor_body_task_free(t);
-        return NULL;
-    }
-
-    t->doc.arena = t->arena;
-    t->job.text = (char *) t->text;
-    t->job.len = (size_t) ctx->body_len;
-    t->job.doc = &t->doc;
-    t->job.invalid.arena = t->arena;
-    t->job.denied.arena = t->arena;
-
-    ngx_http_proctor_body_rules(ctx, &t->job);
-
-    t->task.ctx = t;
-    t->task.handler = ngx_http_proctor_body_work;
-    t->task.event.data = t;
-    t->task.event.handler = ngx_http_proctor_body_done;
-    t->task.event.log = ngx_cycle->log;
-
-    return t;
-}
-
-
-static void
-ngx_http_proctor_body_task_free(ngx_http_proctor_body_task_t *t)
-{
-    proctor_json_free(&t->doc);
-
-    if (t->arena != NULL) {
-        proctor_arena_destroy(t->arena);
-    }
-
-    EVP_MD_CTX_free(t->md_ctx);
-
-    if (t->text != NULL) {
-        ngx_free(t->text);
-    }
-
-    if (t->file.fd != NGX_INVALID_FILE) {
-        (void) ngx_close_file(t->file.fd);
-    }
-
-    ngx_free(t);
-}
-
-
-/* in a thread: no request, no pool, no log file of nginx's */
-
-static void
-ngx_http_proctor_body_work(void *data, ngx_log_t *log)
-{
-    ngx_http_proctor_body_task_t *t = data;
-
-    (void) log;
-
-    if (ngx_http_proctor_body_pread(&t->file) != NGX_OK) {
-        t->job.rc = PROCTOR_ERROR;
-        return;
-    }
-
-    ngx_http_proctor_body_job(&t->job, t->md_ctx, EVP_sha256());
-}
-
-
-static void
-ngx_http_proctor_body_done(ngx_event_t *ev)
-{
-    ngx_int_t rc;
-    ngx_http_request_t *r;
-    ngx_http_proctor_ctx_t *ctx;
-    ngx_http_proctor_body_task_t *t = ev->data;
-
-    r = (t->wait == NULL) ? NULL : ngx_http_proctor_run_detach(t->wait);
-
-    if (r == NULL) {
-        ngx_http_proctor_body_task_free(t);
-        return;
-    }
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
-
-    rc = ngx_http_proctor_body_result(r, ctx, &t->job);
-
-    ngx_http_proctor_body_task_free(t);
-
-    if (rc == NGX_ERROR) {
-        (void) ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
-    }
-
-    ngx_http_proctor_run_resume(r); /* r may be gone */
-}
-
-#endif

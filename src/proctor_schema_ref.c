@@ -404,6 +404,10 @@ proctor_schema_ref_step(json_t *json, const char *token, size_t len)
         return proctor_schema_ref_item(json, token, len);
     }
 
+    if (memchr(token, '~', len) == NULL) {
+        return json_object_getn(json, token, len);
+    }
+
     json_object_foreach(json, name, value)
     {
         if (proctor_schema_ref_is(name, token, len)) {
