@@ -4,6 +4,7 @@
 BUILD     ?= build
 NGINX_SRC ?= /usr/share/nginx/src
 CC        ?= cc
+MAKEFLAGS += --no-print-directory
 
 # The flags that Debian builds nginx with: what hardens the server should
 # harden what is loaded into it.
