@@ -80,7 +80,7 @@ help:
 deps: deps-build
 
 deps-%:
-	@sh auto/deps $(DEPS_$*)
+	@sh .ci/deps $(DEPS_$*)
 
 
 # The command and the unit tests: pure files, compiled once.
@@ -116,10 +116,10 @@ $(BUILD)/nginx-flags: FORCE
 	    '$(LDFLAGS) $(MODULE_SRC)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-$(TREE)/objs/Makefile: config auto/configure $(BUILD)/nginx-flags \
+$(TREE)/objs/Makefile: config .ci/configure $(BUILD)/nginx-flags \
         $(wildcard $(NGINX_SRC)/conf_flags)
 	OPTIMIZE='$(OPTIMIZE) $(SANITIZE)' LDFLAGS='$(LDFLAGS) $(SANITIZE)' \
-	    bash auto/configure $(NGINX_SRC) $(TREE) $(NGINX_FLAGS)
+	    bash .ci/configure $(NGINX_SRC) $(TREE) $(NGINX_FLAGS)
 
 module: $(TREE)/objs/Makefile
 	+$(MAKE) -C $(TREE) -f objs/Makefile modules
@@ -183,18 +183,18 @@ ASAN_LOG   = $(abspath $(ASAN))/report
 ASAN_ENV   = ASAN_OPTIONS=abort_on_error=1:strict_string_checks=1:$\
              detect_stack_use_after_return=1:log_path=$(ASAN_LOG) \
              UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:$\
-             print_stacktrace=1:suppressions=$(CURDIR)/auto/ubsan.supp:$\
+             print_stacktrace=1:suppressions=$(CURDIR)/.ci/ubsan.supp:$\
              log_path=$(ASAN_LOG)
 ASAN_MAKE  = $(MAKE) BUILD=$(ASAN) NGINX_SRC=$(BUILD)/nginx-orig \
-             NGINX_FLAGS=--add-module=$(CURDIR)/auto/leaks \
+             NGINX_FLAGS=--add-module=$(CURDIR)/.ci/leaks \
              OPTIMIZE='-O1 -g' SANITIZE='$(ASAN_FLAGS)' \
              TEST_NGINX_BINARY=$(abspath $(ASAN))/nginx \
              TEST_NGINX_MODULE=$(abspath $(ASAN))/ngx_http_proctor_module.so \
              TEST_PROCTOR_COMMAND=$(abspath $(ASAN))/proctor \
              TEST_UNIT_DIR=$(abspath $(ASAN))/unit
 
-$(BUILD)/nginx-orig/conf_flags: auto/nginx-orig $(NGINX_SRC)/conf_flags
-	bash auto/nginx-orig $(BUILD)/nginx-orig
+$(BUILD)/nginx-orig/conf_flags: .ci/nginx-orig $(NGINX_SRC)/conf_flags
+	bash .ci/nginx-orig $(BUILD)/nginx-orig
 	cp $(NGINX_SRC)/conf_flags $@
 
 check-asan: $(BUILD)/nginx-orig/conf_flags
