@@ -295,7 +295,7 @@ sub request {
     my $answer = $conn->answer(method => $method);
     $conn->close unless $args{conn};
 
-    $answer = finish($answer, $args{rid}) or return;
+    $answer = finish($answer, $args{rid}) or return undef;
     $answer->{shape} = $target =~ m{\A/api/v1/} ? 'status' : 'detail';
     return $answer;
 }
@@ -304,7 +304,7 @@ sub request {
 sub finish {
     my ($answer, $rid) = @_;
 
-    return unless $answer;
+    return undef unless $answer;
     $answer->{rid}  = $answer->{headers}{'x-request-id'} // $rid;
     $answer->{json} = eval { $json->decode($answer->{body}) };
     return $answer;
