@@ -99,17 +99,29 @@ sub place {
     return int rand(1 + length $bytes);
 }
 
+# A mutation: up to so many bytes at a place become what $with makes of them.
+sub edit {
+    my ($most, $with) = @_;
+
+    return sub {
+        my $at = place($_[0]);
+        my $n = $most > 1 ? 1 + int rand $most : $most;
+        substr $_[0], $at, $n, $with->(substr $_[0], $at, $n)
+            if $at <= length $_[0];
+    };
+}
+
 my @mutations = (
-    sub { my $p = place($_[0]); substr $_[0], $p, 1, chr int rand 256 if $p < length $_[0] },
-    sub { my $p = place($_[0]); substr $_[0], $p, 1, chr(ord(substr $_[0], $p, 1) ^ (1 << int rand 8)) if $p < length $_[0] },
-    sub { substr $_[0], place($_[0]), 0, pick(@words) },
-    sub { substr $_[0], place($_[0]), 0, chr(32 + int rand 95) },
-    sub { my $p = place($_[0]); substr $_[0], $p, 1 + int rand 6, '' if $p < length $_[0] },
-    sub { my $p = place($_[0]); my $s = substr $_[0], $p, 1 + int rand 40; substr $_[0], $p, 0, $s // '' },
-    sub { my $p = place($_[0]); substr $_[0], $p, int rand 8, pick(@words) if $p < length $_[0] },
-    sub { my $p = place($_[0]); substr($_[0], $p, 1) =~ tr/a-zA-Z/A-Za-z/ if $p < length $_[0] },
+    edit(1, sub { chr int rand 256 }),
+    edit(1, sub { chr(ord($_[0]) ^ 1 << int rand 8) }),
+    edit(1, sub { $_[0] =~ tr/a-zA-Z/A-Za-z/r }),
+    edit(0, sub { pick(@words) }),
+    edit(0, sub { chr(32 + int rand 95) }),
+    edit(6, sub { '' }),
+    edit(8, sub { pick(@words) }),
+    edit(40, sub { $_[0] x 2 }),
     sub { $_[0] =~ s/("[^"]*")/pick('null', '1', '[]', '{}', 'true', $1)/e },
-    sub { my $n = int rand 4; $_[0] =~ s/(\d+)/$n-- ? $1 : pick(0, 1, 100, 101, '1e2', -1, '007', $1)/ge },
+    sub { $_[0] =~ s/(\d+)/pick($1, $1, 0, 100, 101, '1e2', -1, '007')/ge },
 );
 
 # The body is changed before it gets its length, the whole now and then after.

@@ -6,7 +6,6 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IO::Socket::INET;
 use Proctor::Test;
 use Proctor::Test::Wait qw(free_ports);
 use Test::More;

@@ -14,7 +14,6 @@ package Proctor::Test::Sandbox;
 use strict;
 use warnings;
 
-use IO::Handle;
 use IO::Select;
 use JSON::PP;
 use MIME::Base64 qw(decode_base64 encode_base64);
