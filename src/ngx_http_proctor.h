@@ -152,8 +152,6 @@ typedef struct ngx_http_proctor_worker_s {
     proctor_arena_t *arena; /* reset by whoever takes it; never kept
                                      over a return to the event loop */
     proctor_json_t doc;
-    void *md_ctx;        /* EVP_MD_CTX */
-    void *md;            /* EVP_MD: SHA-256 */
     uint64_t rid_prefix; /* random at start */
     uint64_t rid_counter;
     ngx_uint_t *key_index; /* which of an account's keys is lent */
@@ -179,7 +177,6 @@ struct ngx_http_proctor_ctx_s {
     const proctor_key_t *key;
     const proctor_account_t *account;
     ngx_uint_t account_key; /* which of its keys was lent */
-    proctor_match_t match;
 
     /* as they were at first entry: error_page rewrites the request's */
     ngx_uint_t http_version;
@@ -193,15 +190,13 @@ struct ngx_http_proctor_ctx_s {
     ngx_http_proctor_refusal_t policy;   /* what the team's policy found */
     ngx_http_proctor_refusal_t observed; /* what observe mode let through */
 
-    unsigned char body_sha256[PROCTOR_SHA256_LEN];
     off_t body_len; /* -1: no body was read */
+    ngx_uint_t body_hashed;
 
     ngx_http_proctor_wait_t *wait;
 
     ngx_uint_t nheaders; /* of `headers`, which says what each line is */
-    u_char headers[NGX_HTTP_PROCTOR_HEADERS_MAX];
     ngx_http_handler_pt content_handler; /* the location's own */
-    ngx_list_t lent;                     /* headers with the account's key */
     ngx_uint_t nlent;                    /* 0: nothing was ever lent */
 
     ngx_http_proctor_answer_e answer;
@@ -213,7 +208,12 @@ struct ngx_http_proctor_ctx_s {
     ngx_chain_t *busy;
     ngx_buf_t *out_buf;
 
-    uint64_t started_ns; /* CLOCK_MONOTONIC */
+    /* from here on nothing is zeroed: each has its own word for being set */
+
+    proctor_match_t match;                         /* operation */
+    unsigned char body_sha256[PROCTOR_SHA256_LEN]; /* body_hashed */
+    ngx_list_t lent;                               /* nlent */
+    u_char headers[NGX_HTTP_PROCTOR_HEADERS_MAX];  /* nheaders */
 };
 
 

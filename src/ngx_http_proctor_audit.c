@@ -8,7 +8,6 @@
  */
 
 #include "ngx_http_proctor.h"
-#include <time.h>
 
 
 static void ngx_http_proctor_audit_caller(
@@ -17,8 +16,8 @@ static void ngx_http_proctor_audit_call(
     ngx_http_proctor_ctx_t *ctx, proctor_audit_record_t *record);
 static void ngx_http_proctor_audit_outcome(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, proctor_audit_record_t *record);
-static void ngx_http_proctor_audit_times(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, proctor_audit_record_t *record);
+static void ngx_http_proctor_audit_times(
+    ngx_http_request_t *r, proctor_audit_record_t *record);
 static void ngx_http_proctor_audit_append(
     ngx_http_proctor_main_conf_t *mcf, const proctor_audit_record_t *record);
 static void ngx_http_proctor_audit_failed(
@@ -89,7 +88,7 @@ ngx_http_proctor_audit(ngx_http_request_t *r)
     ngx_http_proctor_audit_caller(ctx, &record);
     ngx_http_proctor_audit_call(ctx, &record);
 
-    for (; record.ntargets < ctx->match.nparams && ctx->operation != NULL;
+    for (; ctx->operation != NULL && record.ntargets < ctx->match.nparams;
          record.ntargets++) {
         names[record.ntargets] = ctx->operation->params[record.ntargets].name;
         targets[record.ntargets] = ctx->match.params[record.ntargets];
@@ -101,7 +100,7 @@ ngx_http_proctor_audit(ngx_http_request_t *r)
     record.reason = ngx_http_proctor_audit_str(&word);
 
     ngx_http_proctor_audit_outcome(r, ctx, &record);
-    ngx_http_proctor_audit_times(r, ctx, &record);
+    ngx_http_proctor_audit_times(r, &record);
     ngx_http_proctor_audit_append(mcf, &record);
 
     return NGX_OK;
@@ -142,7 +141,7 @@ ngx_http_proctor_audit_call(
         record->query = ngx_http_proctor_audit_str(&ctx->args);
     }
 
-    if (ctx->body_len > 0) {
+    if (ctx->body_hashed) {
         record->body_sha256 = ctx->body_sha256;
         record->body_len = (uint64_t) ctx->body_len;
     }
@@ -177,22 +176,19 @@ ngx_http_proctor_audit_outcome(ngx_http_request_t *r,
 
 
 static void
-ngx_http_proctor_audit_times(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
-    proctor_audit_record_t *record)
+ngx_http_proctor_audit_times(
+    ngx_http_request_t *r, proctor_audit_record_t *record)
 {
     ngx_uint_t i;
     ngx_time_t *tp;
-    struct timespec ts;
     ngx_http_upstream_state_t *state;
 
     tp = ngx_timeofday();
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
 
     record->time_us = (int64_t) tp->sec * 1000000 + (int64_t) tp->msec * 1000;
-    record->duration_us = (int64_t) (((uint64_t) ts.tv_sec * 1000000000
-                                         + ts.tv_nsec - ctx->started_ns)
-                                     / 1000);
-    record->upstream_us = -1;
+    record->duration_ms = (int64_t) (tp->sec - r->start_sec) * 1000
+                          + (int64_t) tp->msec - (int64_t) r->start_msec;
+    record->upstream_ms = -1;
 
     if (r->upstream_states == NULL) {
         return;
@@ -205,11 +201,11 @@ ngx_http_proctor_audit_times(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
             continue;
         }
 
-        if (record->upstream_us < 0) {
-            record->upstream_us = 0;
+        if (record->upstream_ms < 0) {
+            record->upstream_ms = 0;
         }
 
-        record->upstream_us += (int64_t) state[i].response_time * 1000;
+        record->upstream_ms += (int64_t) state[i].response_time;
     }
 }
 

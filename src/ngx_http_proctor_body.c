@@ -211,7 +211,7 @@ ngx_http_proctor_body_inline(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     job.denied.arena = worker->arena;
 
     ngx_http_proctor_body_rules(ctx, &job);
-    ngx_http_proctor_body_job(&job, worker->md_ctx, worker->md);
+    ngx_http_proctor_body_job(&job);
 
     return ngx_http_proctor_body_result(r, ctx, &job);
 }
@@ -233,16 +233,14 @@ ngx_http_proctor_body_rules(
 /* The whole check.  Runs in the worker or in a thread; touches the job only. */
 
 void
-ngx_http_proctor_body_job(
-    ngx_http_proctor_body_job_t *job, EVP_MD_CTX *md_ctx, const EVP_MD *md)
+ngx_http_proctor_body_job(ngx_http_proctor_body_job_t *job)
 {
-    if (EVP_DigestInit_ex2(md_ctx, md, NULL) != 1
-        || EVP_DigestUpdate(md_ctx, job->text, job->len) != 1
-        || EVP_DigestFinal_ex(md_ctx, job->sha256, NULL) != 1) {
+    if (proctor_digest(job->text, job->len, job->sha256) != PROCTOR_OK) {
         job->rc = PROCTOR_ERROR;
         return;
     }
 
+    job->hashed = 1;
     job->rc = proctor_json_parse(job->doc, job->text, job->len);
 
     if (job->rc != PROCTOR_OK) {
@@ -266,6 +264,7 @@ ngx_http_proctor_body_result(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 {
     ngx_int_t rc;
 
+    ctx->body_hashed = job->hashed;
     ngx_memcpy(ctx->body_sha256, job->sha256, PROCTOR_SHA256_LEN);
 
     if (job->rc == PROCTOR_ERROR) {

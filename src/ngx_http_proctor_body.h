@@ -7,7 +7,6 @@
 #define NGX_HTTP_PROCTOR_BODY_H_INCLUDED
 
 #include "ngx_http_proctor.h"
-#include <openssl/evp.h>
 
 
 /* One body and everything it is held against; nothing else is touched. */
@@ -22,6 +21,7 @@ typedef struct {
     int rc; /* of the parse, then of the checks */
     proctor_violations_t invalid;
     proctor_violations_t denied;
+    ngx_uint_t hashed;
     unsigned char sha256[PROCTOR_SHA256_LEN];
 } ngx_http_proctor_body_job_t;
 
@@ -48,8 +48,7 @@ ngx_int_t ngx_http_proctor_body_pread(ngx_http_proctor_body_file_t *file);
 void ngx_http_proctor_body_rules(
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_body_job_t *job);
 /* the whole check, in the worker or in a thread */
-void ngx_http_proctor_body_job(
-    ngx_http_proctor_body_job_t *job, EVP_MD_CTX *md_ctx, const EVP_MD *md);
+void ngx_http_proctor_body_job(ngx_http_proctor_body_job_t *job);
 /* what the job found, into the request: a step's return code */
 ngx_int_t ngx_http_proctor_body_result(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_body_job_t *job);

@@ -21,7 +21,6 @@ typedef struct {
     ngx_http_proctor_body_file_t file;
     proctor_json_t doc;
     proctor_arena_t *arena;
-    EVP_MD_CTX *md_ctx;
     ngx_http_proctor_wait_t *wait;
     ngx_thread_task_t task;
     u_char *text;
@@ -76,10 +75,9 @@ ngx_http_proctor_body_task_create(
     t->file.fd = NGX_INVALID_FILE;
     proctor_json_init(&t->doc);
     t->arena = proctor_arena_create(0);
-    t->md_ctx = EVP_MD_CTX_new();
     t->text = ngx_alloc((size_t) ctx->body_len, r->connection->log);
 
-    if (t->arena == NULL || t->md_ctx == NULL || t->text == NULL
+    if (t->arena == NULL || t->text == NULL
         || ngx_http_proctor_body_gather(r, t->text, &t->file) != NGX_OK) {
         ngx_http_proctor_body_task_free(t);
         return NULL;
@@ -113,8 +111,6 @@ ngx_http_proctor_body_task_free(ngx_http_proctor_body_task_t *t)
         proctor_arena_destroy(t->arena);
     }
 
-    EVP_MD_CTX_free(t->md_ctx);
-
     if (t->text != NULL) {
         ngx_free(t->text);
     }
@@ -141,7 +137,7 @@ ngx_http_proctor_body_task_work(void *data, ngx_log_t *log)
         return;
     }
 
-    ngx_http_proctor_body_job(&t->job, t->md_ctx, EVP_sha256());
+    ngx_http_proctor_body_job(&t->job);
 }
 
 

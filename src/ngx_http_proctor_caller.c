@@ -8,7 +8,6 @@
  */
 
 #include "ngx_http_proctor.h"
-#include <openssl/evp.h>
 
 
 static ngx_int_t ngx_http_proctor_caller_token(
@@ -22,7 +21,6 @@ ngx_http_proctor_caller(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
     ngx_str_t token;
     const proctor_key_t *key;
-    ngx_http_proctor_worker_t *worker;
     ngx_http_proctor_main_conf_t *mcf;
     unsigned char sha256[PROCTOR_SHA256_LEN];
 
@@ -34,15 +32,11 @@ ngx_http_proctor_caller(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return ngx_http_proctor_caller_refuse(r, ctx, NGX_HTTP_PROCTOR_BAD_KEY);
     }
 
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
-    worker = mcf->worker;
-
-    if (EVP_DigestInit_ex2(worker->md_ctx, worker->md, NULL) != 1
-        || EVP_DigestUpdate(worker->md_ctx, token.data, token.len) != 1
-        || EVP_DigestFinal_ex(worker->md_ctx, sha256, NULL) != 1) {
+    if (proctor_digest(token.data, token.len, sha256) != PROCTOR_OK) {
         return NGX_ERROR;
     }
 
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
     key = proctor_teams_key(mcf->teams, sha256);
 
     if (key == NULL) {

@@ -12,7 +12,6 @@
  */
 
 #include "ngx_http_proctor.h"
-#include <time.h>
 
 
 static ngx_int_t ngx_http_proctor_run_steps(
@@ -189,7 +188,6 @@ ngx_http_proctor_run_ctx(ngx_http_request_t *r)
 ngx_http_proctor_ctx_t *
 ngx_http_proctor_run_create(ngx_http_request_t *r)
 {
-    struct timespec ts;
     ngx_pool_cleanup_t *cln;
     ngx_http_proctor_ctx_t *ctx;
 
@@ -199,14 +197,11 @@ ngx_http_proctor_run_create(ngx_http_request_t *r)
     }
 
     ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_proctor_ctx_t));
+    ngx_memzero(ctx, offsetof(ngx_http_proctor_ctx_t, match));
     cln->handler = ngx_http_proctor_run_cleanup;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
 
     ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_proctor_module);
     ctx->contract = ctx->conf->contract;
-    ctx->started_ns = (uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
     ctx->body_len = -1;
 
     ngx_http_proctor_run_capture(r, ctx);

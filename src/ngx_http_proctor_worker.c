@@ -1,11 +1,9 @@
 /*
  * What one worker reuses from request to request, made when the process
- * starts.  In cycle->pool; libcrypto's and the pure files' parts are freed at
- * the worker's exit.
+ * starts.  In cycle->pool; the pure files' parts are freed at the worker's exit.
  */
 
 #include "ngx_http_proctor.h"
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 
@@ -39,12 +37,10 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     worker->key_index = ngx_pcalloc(cycle->pool, (n + 1) * sizeof(ngx_uint_t));
     worker->audit_buf = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_AUDIT_BUFFER);
     worker->arena = proctor_arena_create(0);
-    worker->md_ctx = EVP_MD_CTX_new();
-    worker->md = EVP_MD_fetch(NULL, "SHA256", NULL);
     proctor_json_init(&worker->doc);
 
     if (worker->key_index == NULL || worker->audit_buf == NULL
-        || worker->arena == NULL || worker->md_ctx == NULL || worker->md == NULL
+        || worker->arena == NULL
         || ngx_http_proctor_forward_init(cycle, worker) != NGX_OK
         || RAND_bytes(
                (u_char *) &worker->rid_prefix, sizeof(worker->rid_prefix))
@@ -83,8 +79,6 @@ ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
 
     proctor_json_free(&worker->doc);
     proctor_arena_destroy(worker->arena);
-    EVP_MD_CTX_free(worker->md_ctx);
-    EVP_MD_free(worker->md);
 
     mcf->worker = NULL;
 }

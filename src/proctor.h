@@ -371,6 +371,13 @@ int proctor_contract_has_right(
     const proctor_contract_t *contract, const char *right, size_t len);
 
 
+/* proctor_digest.c: SHA-256 (FIPS 180-4) */
+
+/* OK, or ERROR: libcrypto would not */
+int proctor_digest(
+    const void *bytes, size_t len, unsigned char sha256[PROCTOR_SHA256_LEN]);
+
+
 /* proctor_param.c: a parameter's text becomes a value by its schema */
 
 /*
@@ -515,8 +522,8 @@ typedef struct {
     proctor_str_t detail;     /* the sentence the client was told */
     unsigned status;          /* sent to the client; 0: none */
     unsigned upstream_status; /* 0: never asked or no answer */
-    int64_t duration_us;
-    int64_t upstream_us; /* -1: never asked */
+    int64_t duration_ms;
+    int64_t upstream_ms; /* -1: never asked */
 } proctor_audit_record_t;
 
 /* writes the line with its newline into buf[PROCTOR_AUDIT_LINE]; its length */

@@ -99,8 +99,8 @@ static const proctor_audit_field_t proctor_audit_why[] = {
 #define PROCTOR_AUDIT_LEN      ",\"body_len\":"
 #define PROCTOR_AUDIT_STATUS   ",\"status\":"
 #define PROCTOR_AUDIT_UPSTREAM ",\"upstream_status\":"
-#define PROCTOR_AUDIT_TOOK     ",\"duration_us\":"
-#define PROCTOR_AUDIT_ASKED    ",\"upstream_us\":"
+#define PROCTOR_AUDIT_TOOK     ",\"duration_ms\":"
+#define PROCTOR_AUDIT_ASKED    ",\"upstream_ms\":"
 #define PROCTOR_AUDIT_TRUNC    ",\"trunc\":["
 #define PROCTOR_AUDIT_END      "]}\n"
 
@@ -399,11 +399,11 @@ proctor_audit_log_numbers(
     }
 
     line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_TOOK);
-    line->pos = proctor_audit_log_int(line->pos, record->duration_us);
+    line->pos = proctor_audit_log_int(line->pos, record->duration_ms);
 
-    if (record->upstream_us >= 0) {
+    if (record->upstream_ms >= 0) {
         line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_ASKED);
-        line->pos = proctor_audit_log_int(line->pos, record->upstream_us);
+        line->pos = proctor_audit_log_int(line->pos, record->upstream_ms);
     }
 }
 

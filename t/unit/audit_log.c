@@ -116,8 +116,8 @@ audit_typical(proctor_audit_record_t *record)
     record->detail = audit_str("The field \"output\" is required.");
     record->status = 400;
     record->upstream_status = 502;
-    record->duration_us = 1234;
-    record->upstream_us = 999;
+    record->duration_ms = 1234;
+    record->upstream_ms = 999;
 }
 
 
@@ -171,8 +171,8 @@ audit_test_typical(void)
         "0000000000000000\",\"body_len\":27,\"decision\":\"refused\","
         "\"reason\":\"input\","
         "\"detail\":\"The field \\\"output\\\" is required.\","
-        "\"status\":400,\"upstream_status\":502,\"duration_us\":1234,"
-        "\"upstream_us\":999}\n",
+        "\"status\":400,\"upstream_status\":502,\"duration_ms\":1234,"
+        "\"upstream_ms\":999}\n",
         "a whole record, member by member");
 }
 
@@ -184,12 +184,12 @@ audit_test_least(void)
     proctor_audit_record_t record;
 
     memset(&record, 0, sizeof(proctor_audit_record_t));
-    record.upstream_us = -1;
+    record.upstream_ms = -1;
     len = proctor_audit_log_format(&record, audit_buf);
 
     is_mem(audit_buf, len,
         "{\"v\":1,\"time\":\"1970-01-01T00:00:00.000000Z\","
-        "\"duration_us\":0}\n",
+        "\"duration_ms\":0}\n",
         "what is absent is left out");
 
     record.query = audit_str("");
@@ -197,7 +197,7 @@ audit_test_least(void)
 
     is_mem(audit_buf, len,
         "{\"v\":1,\"time\":\"1970-01-01T00:00:00.000000Z\",\"query\":\"\","
-        "\"duration_us\":0}\n",
+        "\"duration_ms\":0}\n",
         "what is empty is not absent");
 }
 
@@ -321,8 +321,8 @@ audit_test_big(void)
     record.ntargets = PROCTOR_PATH_PARAMS + 1;
     record.body_len = INT64_MAX; /* jansson knows no more */
     record.status = record.upstream_status = UINT32_MAX;
-    record.duration_us = INT64_MIN;
-    record.upstream_us = INT64_MAX;
+    record.duration_ms = INT64_MIN;
+    record.upstream_ms = INT64_MAX;
     record.time_us = INT64_MAX;
 
     line = audit_line(&record, &len);
@@ -403,9 +403,9 @@ audit_test_numbers(void)
         json_decref(line);
     }
 
-    record.duration_us = -5;
+    record.duration_ms = -5;
     line = audit_line(&record, &len);
-    is_int(json_integer_value(json_object_get(line, "duration_us")), -5,
+    is_int(json_integer_value(json_object_get(line, "duration_ms")), -5,
         "a clock that was set back shows");
     json_decref(line);
 }
