@@ -14,6 +14,7 @@
 static ngx_int_t ngx_http_proctor_answer_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_answer_decide(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_uint_t ngx_http_proctor_answer_odd(ngx_http_request_t *r);
 static ngx_http_proctor_ctx_t *ngx_http_proctor_answer_ctx(
     ngx_http_request_t *r);
 static ngx_http_proctor_error_e ngx_http_proctor_answer_judge(
@@ -119,8 +120,7 @@ ngx_http_proctor_answer_decide(
         return NGX_OK; /* our refusal is on its way */
     }
 
-    if (r->upstream != NULL && r->http_version < NGX_HTTP_VERSION_10) {
-        /* bytes that are no HTTP: nginx takes them for HTTP/0.9 */
+    if (ngx_http_proctor_answer_odd(r)) {
         r->http_version = ctx->http_version;
         r->err_status = NGX_HTTP_BAD_GATEWAY;
         r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
@@ -142,6 +142,21 @@ ngx_http_proctor_answer_decide(
     ctx->refusal.status = r->headers_out.status;
 
     return ngx_http_proctor_answer_replace(r, ctx);
+}
+
+
+/*
+ * No answer at all: bytes that are no HTTP, which nginx takes for HTTP/0.9, or
+ * an interim status, of which nobody asked for 101.
+ */
+
+static ngx_uint_t
+ngx_http_proctor_answer_odd(ngx_http_request_t *r)
+{
+    return r->upstream != NULL && r->err_status == 0
+           && (r->http_version < NGX_HTTP_VERSION_10
+               || (r->upstream->headers_in.status_n != 0
+                   && r->upstream->headers_in.status_n < 200));
 }
 
 

@@ -14,6 +14,8 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_proctor_forward(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_proctor_forward_is_judged(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_forward_guard(ngx_http_request_t *r);
 
 
@@ -57,8 +59,16 @@ ngx_http_proctor_forward(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
 
+    if (!ngx_http_proctor_forward_is_judged(r, ctx)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+            "proctor forward: the configuration changed the request after it "
+            "was judged, it is not forwarded");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     r->headers_in.headers = ctx->lent;
     r->headers_in.headers.last = &r->headers_in.headers.part;
+    r->headers_in.upgrade = NULL; /* a tunnel cannot be judged */
 
     rc = ctx->content_handler(r);
 
@@ -69,6 +79,22 @@ ngx_http_proctor_forward(ngx_http_request_t *r)
     }
 
     return rc;
+}
+
+
+/*
+ * What goes out is what came in, unless a rewrite, `set $args` or an error page
+ * chose another target: then nginx sends r->uri, which nobody has judged.
+ */
+
+static ngx_uint_t
+ngx_http_proctor_forward_is_judged(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    return r->valid_unparsed_uri
+           || (r->uri.len == ctx->path.len && r->args.len == ctx->args.len
+               && ngx_memcmp(r->uri.data, ctx->path.data, r->uri.len) == 0
+               && ngx_memcmp(r->args.data, ctx->args.data, r->args.len) == 0);
 }
 
 
