@@ -7,17 +7,13 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Proctor::Test;
-use Proctor::Test::Wait qw(slurp);
 use Test::More;
 
 my $base = '/api/v2/experiments';
 my $t = Proctor::Test->new(options => 'client_max_body_size 4m;');
 
 
-sub resident {
-    my ($pid) = $t->nginx->workers;
-    return slurp("/proc/$pid/status") =~ /VmRSS:\s+(\d+)/ ? $1 : 0;
-}
+sub resident { Proctor::Test::Nginx::resident($t->nginx->workers) }
 
 sub create {
     my ($size) = @_;
@@ -47,10 +43,13 @@ sub round {
 }
 
 # each thread that checks large bodies keeps some memory for the next one
-round() for 1 .. 8;
-my $before = resident();
-round() for 1 .. 4;
-cmp_ok resident() - $before, '<', 2048, 'rounds cost no memory (KB)';
+SKIP: {
+    skip 'a sanitizer keeps what was freed', 1 unless defined resident();
+    round() for 1 .. 8;
+    my $before = resident();
+    round() for 1 .. 4;
+    cmp_ok resident() - $before, '<', 2048, 'rounds cost no memory (KB)';
+}
 
 
 # large bodies are checked aside; the worker is stopped before they are done
