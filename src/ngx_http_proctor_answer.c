@@ -212,7 +212,7 @@ ngx_http_proctor_answer_judge(
 {
     ngx_uint_t i;
 
-    if (r->err_status != 0 && r->err_status >= 300 && r->err_status != 304) {
+    if (r->err_status >= 300 && r->err_status != 304) {
         return NGX_HTTP_PROCTOR_RAISED;
     }
 

@@ -326,11 +326,12 @@ ngx_http_proctor_body_gather(
 
         b = cl->buf;
 
-        if (ngx_buf_in_memory(b)) {
+        if (ngx_buf_in_memory(b) && b->pos != NULL) {
             to = ngx_cpymem(to, b->pos, b->last - b->pos);
+            continue;
         }
 
-        if (ngx_buf_in_memory(b) || !b->in_file) {
+        if (!b->in_file) {
             continue; /* a chunked body's chain ends with an empty buffer */
         }
 

@@ -410,6 +410,8 @@ ngx_http_proctor_input_verdict(
 {
     ngx_http_proctor_refusal_t *found;
 
+    (void) r;
+
     found = (ctx->invalid.code != NGX_HTTP_PROCTOR_FINE) ? &ctx->invalid
                                                          : &ctx->policy;
 

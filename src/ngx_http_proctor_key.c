@@ -187,9 +187,12 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
     n = NGX_HTTP_PROCTOR_KEY_LINES;
 
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
+    part = &r->headers_in.headers.part;
+
+    do {
         n += part->nelts;
-    }
+        part = part->next;
+    } while (part != NULL);
 
     if (ngx_list_init(&ctx->lent, r->pool, n, sizeof(ngx_table_elt_t))
         != NGX_OK) {

@@ -75,7 +75,7 @@ proctor_regex_compile(
     }
 
     if (proctor_regex_translate(arena, pattern, len, &text, error)
-               != PROCTOR_OK) {
+        != PROCTOR_OK) {
         return NULL;
     }
 
