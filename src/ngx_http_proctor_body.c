@@ -253,7 +253,10 @@ ngx_http_proctor_body_job(ngx_http_proctor_body_job_t *job)
             && proctor_schema_check(
                    job->policy, job->doc, 0, NULL, &job->denied)
                    == PROCTOR_ERROR)) {
-        job->rc = PROCTOR_ERROR;
+        /* not 503: clients would only send it again */
+        job->rc = PROCTOR_INVALID;
+        job->doc->error = "takes too long to check";
+        job->doc->error_offset = 0;
     }
 }
 

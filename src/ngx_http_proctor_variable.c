@@ -155,12 +155,25 @@ ngx_http_proctor_variable_decision(ngx_http_proctor_ctx_t *ctx)
     static ngx_str_t allowed = ngx_string("allowed");
     static ngx_str_t observed = ngx_string("observed");
     static ngx_str_t refused = ngx_string("refused");
+    static ngx_str_t abandoned = ngx_string("abandoned");
 
-    if (ctx->state != NGX_HTTP_PROCTOR_PASSED) {
+    switch (ctx->state) {
+    case NGX_HTTP_PROCTOR_PASSED:
+        return (ctx->observed.code != NGX_HTTP_PROCTOR_FINE) ? observed
+                                                             : allowed;
+
+    case NGX_HTTP_PROCTOR_ANSWERED:
         return refused;
+
+    case NGX_HTTP_PROCTOR_RUN:
+    case NGX_HTTP_PROCTOR_READ:
+    case NGX_HTTP_PROCTOR_WAIT:
+        break;
     }
 
-    return (ctx->observed.code != NGX_HTTP_PROCTOR_FINE) ? observed : allowed;
+    /* nginx refused it while its body came, or the client left */
+
+    return (ctx->refusal.code != NGX_HTTP_PROCTOR_FINE) ? refused : abandoned;
 }
 
 
