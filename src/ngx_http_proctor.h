@@ -158,6 +158,7 @@ typedef struct ngx_http_proctor_worker_s {
     ngx_array_t guards;    /* forward.c's copies of upstream configurations */
     ngx_event_t audit_event;
     ngx_log_t *log;
+    u_char *body; /* INLINE_MAX bytes: a body that came in pieces, in one */
     u_char *audit_buf; /* whole lines, until the loop's turn ends */
     size_t audit_used;
     size_t audit_size;

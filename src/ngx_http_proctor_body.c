@@ -194,7 +194,10 @@ ngx_http_proctor_body_inline(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     text = ngx_http_proctor_body_single(r, ctx->body_len);
 
     if (text == NULL) {
-        text = ngx_pnalloc(r->pool, (size_t) ctx->body_len);
+        text = (ctx->body_len <= NGX_HTTP_PROCTOR_INLINE_MAX)
+                   ? worker->body
+                   : ngx_pnalloc(r->pool, (size_t) ctx->body_len);
+
         if (text == NULL
             || ngx_http_proctor_body_gather(r, text, NULL) != NGX_OK) {
             return NGX_ERROR;

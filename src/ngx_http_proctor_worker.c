@@ -35,12 +35,13 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     n = (mcf->teams == NULL) ? 0 : proctor_teams_naccounts(mcf->teams);
 
     worker->key_index = ngx_pcalloc(cycle->pool, (n + 1) * sizeof(ngx_uint_t));
+    worker->body = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_INLINE_MAX);
     worker->audit_buf = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_AUDIT_BUFFER);
     worker->arena = proctor_arena_create(0);
     proctor_json_init(&worker->doc);
 
     if (worker->key_index == NULL || worker->audit_buf == NULL
-        || worker->arena == NULL
+        || worker->body == NULL || worker->arena == NULL
         || ngx_http_proctor_forward_init(cycle, worker) != NGX_OK
         || RAND_bytes(
                (u_char *) &worker->rid_prefix, sizeof(worker->rid_prefix))
