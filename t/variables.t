@@ -7,6 +7,7 @@ use FindBin;
 use JSON::PP;
 use lib "$FindBin::Bin/lib";
 use Proctor::Test;
+use Proctor::Test::Wait qw(wait_until);
 use Test::More;
 
 my $base = '/api/v2/experiments';
@@ -78,7 +79,10 @@ for my $case (
 {
     $t->request(GET => '/elsewhere', bare => 1,
         headers => [Host => 'x', Connection => 'close']);
-    my ($line) = grep { /elsewhere/ } $t->access_lines;
+    my $line;
+    wait_until('the line of the access log', sub {
+        ($line) = grep { /elsewhere/ } $t->access_lines;
+    });
     like $line, qr/"team":"","actor":""/, 'no contract, no team';
 }
 
