@@ -152,7 +152,7 @@ typedef struct ngx_http_proctor_worker_s {
     proctor_arena_t *arena; /* reset by whoever takes it; never kept
                                      over a return to the event loop */
     proctor_json_t doc;
-    uint64_t rid_prefix; /* random at start */
+    u_char rid_prefix[16]; /* hexadecimal, random at start */
     uint64_t rid_counter;
     ngx_uint_t *key_index; /* which of an account's keys is lent */
     ngx_array_t guards;    /* forward.c's copies of upstream configurations */

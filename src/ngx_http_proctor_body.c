@@ -95,6 +95,10 @@ ngx_http_proctor_body_is_json(const ngx_str_t *type)
     p = type->data;
     last = p + type->len;
 
+    if (type->len == 16 && ngx_memcmp(p, "application/json", 16) == 0) {
+        return 1; /* what every client sends */
+    }
+
     if (type->len < 16
         || ngx_strncasecmp(p, (u_char *) "application/json", 16) != 0) {
         return 0;

@@ -231,7 +231,7 @@ ngx_http_proctor_run_capture(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return;
     }
 
-    p = ngx_strlchr(ctx->path.data, ctx->path.data + ctx->path.len, '?');
+    p = memchr(ctx->path.data, '?', ctx->path.len);
 
     if (p != NULL) {
         ctx->args.data = p + 1;
@@ -271,7 +271,7 @@ ngx_http_proctor_run_request_id(
     }
 
     ctx->rid.len = 32;
-    ngx_http_proctor_run_hex(ctx->rid.data, worker->rid_prefix);
+    ngx_memcpy(ctx->rid.data, worker->rid_prefix, 16);
     ngx_http_proctor_run_hex(ctx->rid.data + 16, ++worker->rid_counter);
 
     return NGX_OK;

@@ -13,6 +13,7 @@
 ngx_int_t
 ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
 {
+    u_char seed[8];
     unsigned n;
     ngx_http_proctor_worker_t *worker;
     ngx_http_proctor_main_conf_t *mcf;
@@ -43,11 +44,11 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     if (worker->key_index == NULL || worker->audit_buf == NULL
         || worker->body == NULL || worker->arena == NULL
         || ngx_http_proctor_forward_init(cycle, worker) != NGX_OK
-        || RAND_bytes(
-               (u_char *) &worker->rid_prefix, sizeof(worker->rid_prefix))
-               != 1) {
+        || RAND_bytes(seed, sizeof(seed)) != 1) {
         return NGX_ERROR;
     }
+
+    (void) ngx_hex_dump(worker->rid_prefix, seed, sizeof(seed));
 
     worker->doc.arena = worker->arena;
     worker->audit_size = NGX_HTTP_PROCTOR_AUDIT_BUFFER;

@@ -15,7 +15,14 @@
 
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "proctor.h"
+
+
+#define PROCTOR_AUDIT_BLOCK 16
 
 
 #define PROCTOR_AUDIT_TARGETS     400 /* all values of targets, escaped */
@@ -47,6 +54,7 @@ static void proctor_audit_log_text(proctor_audit_line_t *line,
 static int proctor_audit_log_escape(
     proctor_audit_line_t *line, const proctor_str_t *text, size_t max);
 static size_t proctor_audit_log_plain(char *dst, const char *src, size_t len);
+static inline int proctor_audit_log_block(char *dst, const char *src);
 static inline int proctor_audit_log_word(char *dst, const char *src);
 static inline int proctor_audit_is_plain(uint64_t word);
 static void proctor_audit_log_cut(
@@ -226,8 +234,8 @@ proctor_audit_log_escape(
 
 
 /*
- * Copies what needs no escape, in as few steps as there are words, and says
- * how much that was: nearly always all.  The last word overlaps the one before
+ * Copies what needs no escape, in as few steps as there are blocks, and says
+ * how much that was: nearly always all.  The last block overlaps the one before
  * it, or itself when the text is short.
  */
 
@@ -237,14 +245,24 @@ proctor_audit_log_plain(char *dst, const char *src, size_t len)
     size_t i;
     uint32_t low, high;
 
-    if (len >= 8) {
-        for (i = 0; i + 8 <= len; i += 8) {
-            if (!proctor_audit_log_word(dst + i, src + i)) {
+    if (len >= PROCTOR_AUDIT_BLOCK) {
+        for (i = 0; i + PROCTOR_AUDIT_BLOCK <= len; i += PROCTOR_AUDIT_BLOCK) {
+            if (!proctor_audit_log_block(dst + i, src + i)) {
                 return i;
             }
         }
 
-        return proctor_audit_log_word(dst + len - 8, src + len - 8) ? len : i;
+        return proctor_audit_log_block(dst + len - PROCTOR_AUDIT_BLOCK,
+                   src + len - PROCTOR_AUDIT_BLOCK)
+                   ? len
+                   : i;
+    }
+
+    if (len >= 8) {
+        return proctor_audit_log_word(dst, src)
+                       && proctor_audit_log_word(dst + len - 8, src + len - 8)
+                   ? len
+                   : 0;
     }
 
     if (len < 4) {
@@ -263,6 +281,43 @@ proctor_audit_log_plain(char *dst, const char *src, size_t len)
 
     return len;
 }
+
+
+#if defined(__SSE2__)
+
+/* bytes over 0x7f are negative, and so below the space, too */
+
+static inline int
+proctor_audit_log_block(char *dst, const char *src)
+{
+    __m128i bytes, odd;
+
+    bytes = _mm_loadu_si128((const __m128i *) (const void *) src);
+
+    odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
+        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+
+    if (_mm_movemask_epi8(odd) != 0) {
+        return 0;
+    }
+
+    _mm_storeu_si128((__m128i *) (void *) dst, bytes);
+
+    return 1;
+}
+
+#else
+
+static inline int
+proctor_audit_log_block(char *dst, const char *src)
+{
+    return proctor_audit_log_word(dst, src)
+           && proctor_audit_log_word(dst + 8, src + 8);
+}
+
+#endif
 
 
 static inline int
