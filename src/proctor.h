@@ -117,6 +117,7 @@ typedef struct {
     uint32_t count;  /* array: items; object: members; key: hash */
     uint8_t type;    /* proctor_json_type_e */
     uint8_t escaped; /* string: has a backslash */
+    uint8_t integer; /* number: digits only, perhaps a sign; 0: look */
 } proctor_json_node_t;
 
 typedef struct {
@@ -151,12 +152,14 @@ uint32_t proctor_json_member(
 /* index of the value that an RFC 6901 pointer names; UINT32_MAX: none */
 uint32_t proctor_json_find(proctor_json_t *doc, const char *pointer);
 
-/* proctor_json_scan.c */
+/* proctor_json_utf8.c */
 
 /* 1 when every byte of s is part of valid UTF-8 (RFC 3629) */
 int proctor_json_utf8(const char *s, size_t len);
 /* length of the valid UTF-8 sequence at p < end; 0: there is none */
 unsigned proctor_json_sequence(const char *p, const char *end);
+
+/* proctor_json_scan.c */
 
 /* every reason to refuse a text, spelled once: doc->error is one of these */
 extern const char proctor_json_empty[];

@@ -11,8 +11,11 @@
  *                              4 TRUE
  *
  * There is no recursion: the open containers are a stack of PROCTOR_JSON_DEPTH
- * node indexes, so that 1 KB of C stack does for any text.  Only the document's
- * own memory is written.
+ * frames, so that 5 KB of C stack does for any text.  Only the document's own
+ * memory is written.
+ *
+ * What reads a piece of text takes the byte to start from and returns the one
+ * after it, or NULL when the parse has ended and `rc` says how.
  */
 
 #include <string.h>
@@ -20,17 +23,23 @@
 #include "proctor_json.h"
 
 
-#define PROCTOR_JSON_OPEN 1 /* a container was opened, its first value comes */
-#define PROCTOR_JSON_DONE 2 /* the root is complete, and so is the text */
-
+typedef struct {
+    uint64_t seen;  /* a bit for each key, chosen by its hash */
+    uint64_t twice; /* bits that two keys have */
+    uint32_t node;
+    uint32_t count; /* with the one that is being read; 0: empty */
+    int object;
+    int closing;
+} proctor_json_frame_t;
 
 typedef struct {
     proctor_json_t *doc;
     const char *text;
-    const char *p; /* the next byte */
     const char *end;
-    uint32_t depth;
-    uint32_t stack[PROCTOR_JSON_DEPTH]; /* open containers' nodes */
+    proctor_json_frame_t *open; /* the innermost; stack[0] is none */
+    int rc;
+    proctor_json_scan_t scan; /* of the last string */
+    proctor_json_frame_t stack[PROCTOR_JSON_DEPTH + 1];
 } proctor_json_parser_t;
 
 typedef enum {
@@ -41,26 +50,23 @@ typedef enum {
     PROCTOR_JSON_CLASS_LITERAL
 } proctor_json_class_e;
 
-typedef struct {
-    const char *text;
-    uint32_t len;
-    proctor_json_type_e type;
-} proctor_json_literal_t;
-
 
 static int proctor_json_start(
     proctor_json_t *doc, const char *text, size_t len);
-static int proctor_json_run(proctor_json_parser_t *ps);
-static int proctor_json_value(proctor_json_parser_t *ps);
-static int proctor_json_parse_string(proctor_json_parser_t *ps);
-static int proctor_json_parse_number(proctor_json_parser_t *ps);
-static int proctor_json_parse_literal(proctor_json_parser_t *ps);
-static int proctor_json_open(proctor_json_parser_t *ps);
-static int proctor_json_key(proctor_json_parser_t *ps);
-static int proctor_json_after(proctor_json_parser_t *ps);
-static int proctor_json_close(proctor_json_parser_t *ps);
-static int proctor_json_unexpected(proctor_json_parser_t *ps);
-static int proctor_json_fail(
+static const char *proctor_json_value(proctor_json_parser_t *ps, const char *p);
+static const char *proctor_json_parse_string(
+    proctor_json_parser_t *ps, const char *p, proctor_json_node_t **string);
+static const char *proctor_json_parse_number(
+    proctor_json_parser_t *ps, const char *p);
+static const char *proctor_json_parse_literal(
+    proctor_json_parser_t *ps, const char *p);
+static const char *proctor_json_open(proctor_json_parser_t *ps, const char *p);
+static const char *proctor_json_key(proctor_json_parser_t *ps, const char *p);
+static const char *proctor_json_after(proctor_json_parser_t *ps, const char *p);
+static const char *proctor_json_close(proctor_json_parser_t *ps, const char *p);
+static const char *proctor_json_unexpected(
+    proctor_json_parser_t *ps, const char *p);
+static const char *proctor_json_fail(
     proctor_json_parser_t *ps, const char *error, const char *at);
 
 
@@ -77,18 +83,14 @@ static const uint8_t proctor_json_classes[256] = {
     ['n'] = PROCTOR_JSON_CLASS_LITERAL,
 };
 
-static const proctor_json_literal_t proctor_json_literals[] = {
-    { "true", 4, PROCTOR_JSON_TRUE },
-    { "false", 5, PROCTOR_JSON_FALSE },
-    { "null", 4, PROCTOR_JSON_NULL },
-};
-
 
 int
 proctor_json_parse(proctor_json_t *doc, const char *text, size_t len)
 {
     int rc;
+    const char *p;
     proctor_json_parser_t ps;
+    const proctor_json_frame_t *open;
 
     rc = proctor_json_start(doc, text, len);
     if (rc != PROCTOR_OK) {
@@ -97,16 +99,36 @@ proctor_json_parse(proctor_json_t *doc, const char *text, size_t len)
 
     ps.doc = doc;
     ps.text = text;
-    ps.p = text;
     ps.end = text + len;
-    ps.depth = 0;
+    ps.open = ps.stack;
+    ps.open->object = 0;
 
-    rc = proctor_json_run(&ps);
-    if (rc != PROCTOR_OK) {
+    p = text;
+
+    /* each round reads one value, or opens a container that has some */
+
+    do {
+        open = ps.open;
+
+        if (open->object) {
+            p = proctor_json_key(&ps, p);
+        }
+
+        if (p != NULL) {
+            p = proctor_json_value(&ps, p);
+        }
+
+        if (p != NULL && (ps.open == open || ps.open->count == 0)) {
+            p = proctor_json_after(&ps, p);
+        }
+
+    } while (p != NULL);
+
+    if (ps.rc != PROCTOR_OK) {
         doc->nnodes = 0; /* nobody walks half a document */
     }
 
-    return rc;
+    return ps.rc;
 }
 
 
@@ -134,250 +156,232 @@ proctor_json_start(proctor_json_t *doc, const char *text, size_t len)
 }
 
 
-static int
-proctor_json_run(proctor_json_parser_t *ps)
+/* moves *p past white space; the byte that comes there, or -1 at the end */
+
+static inline int
+proctor_json_peek(const proctor_json_parser_t *ps, const char **p)
 {
-    int rc;
+    int c;
 
-    do {
-        rc = proctor_json_value(ps);
+    for (; *p < ps->end; (*p)++) {
+        c = (uint8_t) * *p;
 
-        if (rc == PROCTOR_OK) {
-            rc = proctor_json_after(ps);
+        if (c > ' ' || (c != ' ' && c != '\n' && c != '\r' && c != '\t')) {
+            return c;
         }
+    }
 
-    } while (rc == PROCTOR_OK || rc == PROCTOR_JSON_OPEN);
-
-    return rc == PROCTOR_JSON_DONE ? PROCTOR_OK : rc;
+    return -1;
 }
 
 
-static inline void
-proctor_json_space(proctor_json_parser_t *ps)
+/* a whole value; of a container only the bracket that opens it */
+
+static inline const char *
+proctor_json_value(proctor_json_parser_t *ps, const char *p)
 {
-    while (ps->p < ps->end && (uint8_t) *ps->p <= ' '
-           && (*ps->p == ' ' || *ps->p == '\n' || *ps->p == '\r'
-               || *ps->p == '\t')) {
-        ps->p++;
-    }
-}
+    int c;
+    proctor_json_node_t *string;
 
+    c = proctor_json_peek(ps, &p);
 
-/* OK: a whole value is behind us; OPEN: only the beginning of one */
-
-static int
-proctor_json_value(proctor_json_parser_t *ps)
-{
-    proctor_json_class_e class;
-
-    proctor_json_space(ps);
-
-    if (ps->p == ps->end) {
-        return proctor_json_unexpected(ps);
+    if (c < 0) {
+        return proctor_json_unexpected(ps, p);
     }
 
-    class = proctor_json_classes[(uint8_t) *ps->p];
-
-    switch (class) {
+    switch ((proctor_json_class_e) proctor_json_classes[c]) {
     case PROCTOR_JSON_CLASS_STRING:
-        return proctor_json_parse_string(ps);
+        return proctor_json_parse_string(ps, p, &string);
     case PROCTOR_JSON_CLASS_NUMBER:
-        return proctor_json_parse_number(ps);
+        return proctor_json_parse_number(ps, p);
     case PROCTOR_JSON_CLASS_CONTAINER:
-        return proctor_json_open(ps);
+        return proctor_json_open(ps, p);
     case PROCTOR_JSON_CLASS_LITERAL:
-        return proctor_json_parse_literal(ps);
+        return proctor_json_parse_literal(ps, p);
     case PROCTOR_JSON_CLASS_OTHER:
         break;
     }
 
-    return proctor_json_unexpected(ps);
+    return proctor_json_unexpected(ps, p);
 }
 
 
-static int
-proctor_json_parse_string(proctor_json_parser_t *ps)
+/* *string: the new node, until the next one */
+
+static inline const char *
+proctor_json_parse_string(
+    proctor_json_parser_t *ps, const char *p, proctor_json_node_t **string)
 {
     const char *start, *quote;
-    proctor_json_scan_t scan;
     proctor_json_node_t *node;
 
-    start = ps->p + 1;
+    start = p + 1;
 
-    quote = proctor_json_scan_string(&scan, start, ps->end);
+    quote = proctor_json_scan_short(&ps->scan, start, ps->end);
     if (quote == NULL) {
-        return proctor_json_fail(ps, scan.error, scan.at);
+        return proctor_json_fail(ps, ps->scan.error, ps->scan.at);
     }
 
     node = proctor_json_tape_add(ps->doc, PROCTOR_JSON_STRING, start);
     if (node == NULL) {
-        return proctor_json_fail(ps, ps->doc->error, ps->p);
+        return proctor_json_fail(ps, ps->doc->error, p);
     }
 
     node->len = (uint32_t) (quote - start);
-    node->escaped = (uint8_t) scan.escaped;
-    ps->p = quote + 1;
+    node->escaped = (uint8_t) ps->scan.escaped;
+    *string = node;
 
-    return PROCTOR_OK;
+    return quote + 1;
 }
 
 
-static int
-proctor_json_parse_number(proctor_json_parser_t *ps)
+static const char *
+proctor_json_parse_number(proctor_json_parser_t *ps, const char *p)
 {
+    uint8_t integer;
     const char *last;
     proctor_json_node_t *node;
 
-    last = proctor_json_scan_number(ps->p, ps->end);
+    last = proctor_json_scan_number(p, ps->end, &integer);
     if (last == NULL) {
-        return proctor_json_fail(ps, proctor_json_syntax, ps->p);
+        return proctor_json_fail(ps, proctor_json_syntax, p);
     }
 
-    node = proctor_json_tape_add(ps->doc, PROCTOR_JSON_NUMBER, ps->p);
+    node = proctor_json_tape_add(ps->doc, PROCTOR_JSON_NUMBER, p);
     if (node == NULL) {
-        return proctor_json_fail(ps, ps->doc->error, ps->p);
+        return proctor_json_fail(ps, ps->doc->error, p);
     }
 
-    node->len = (uint32_t) (last - ps->p);
-    ps->p = last;
+    node->len = (uint32_t) (last - p);
+    node->integer = integer;
 
-    return PROCTOR_OK;
+    return last;
 }
 
 
-static int
-proctor_json_parse_literal(proctor_json_parser_t *ps)
+static const char *
+proctor_json_parse_literal(proctor_json_parser_t *ps, const char *p)
 {
     proctor_json_node_t *node;
     const proctor_json_literal_t *literal;
 
-    /* the class has told that one of them begins so */
-    for (literal = proctor_json_literals; *literal->text != *ps->p; literal++) {
-        /* void */
+    literal = proctor_json_scan_literal(p, ps->end);
+    if (literal == NULL) {
+        return proctor_json_fail(ps, proctor_json_syntax, p);
     }
 
-    if ((size_t) (ps->end - ps->p) < literal->len
-        || memcmp(ps->p, literal->text, literal->len) != 0) {
-        return proctor_json_fail(ps, proctor_json_syntax, ps->p);
-    }
-
-    node = proctor_json_tape_add(ps->doc, literal->type, ps->p);
+    node = proctor_json_tape_add(ps->doc, literal->type, p);
     if (node == NULL) {
-        return proctor_json_fail(ps, ps->doc->error, ps->p);
+        return proctor_json_fail(ps, ps->doc->error, p);
     }
 
     node->len = literal->len;
-    ps->p += literal->len;
 
-    return PROCTOR_OK;
+    return p + literal->len;
 }
 
 
-static int
-proctor_json_open(proctor_json_parser_t *ps)
+/* p: an opening bracket */
+
+static const char *
+proctor_json_open(proctor_json_parser_t *ps, const char *p)
 {
-    char closing;
-    proctor_json_type_e type;
+    int object;
+    proctor_json_frame_t *frame;
 
-    type = *ps->p == '{' ? PROCTOR_JSON_OBJECT : PROCTOR_JSON_ARRAY;
-    closing = *ps->p == '{' ? '}' : ']';
+    object = *p == '{';
 
-    if (ps->depth == PROCTOR_JSON_DEPTH) {
-        return proctor_json_fail(ps, proctor_json_deep, ps->p);
+    if (ps->open == ps->stack + PROCTOR_JSON_DEPTH) {
+        return proctor_json_fail(ps, proctor_json_deep, p);
     }
 
-    if (proctor_json_tape_add(ps->doc, type, ps->p) == NULL) {
-        return proctor_json_fail(ps, ps->doc->error, ps->p);
+    if (proctor_json_tape_add(
+            ps->doc, object ? PROCTOR_JSON_OBJECT : PROCTOR_JSON_ARRAY, p)
+        == NULL) {
+        return proctor_json_fail(ps, ps->doc->error, p);
     }
 
-    ps->stack[ps->depth++] = ps->doc->nnodes - 1;
-    ps->p++;
+    frame = ++ps->open;
+    frame->seen = 0;
+    frame->node = ps->doc->nnodes - 1;
+    frame->count = 0;
+    frame->twice = 0;
+    frame->object = object;
+    frame->closing = *p + 2; /* in ASCII, '{' and '}', '[' and ']' */
 
-    proctor_json_space(ps);
+    p++;
 
-    if (ps->p < ps->end && *ps->p == closing) {
-        return proctor_json_close(ps);
+    if (proctor_json_peek(ps, &p) != frame->closing) {
+        frame->count = 1;
     }
 
-    if (type == PROCTOR_JSON_OBJECT) {
-        return proctor_json_key(ps);
-    }
-
-    return PROCTOR_JSON_OPEN;
+    return p;
 }
 
 
-/* OPEN: the member's value comes */
+/* a key and its colon */
 
-static int
-proctor_json_key(proctor_json_parser_t *ps)
+static inline const char *
+proctor_json_key(proctor_json_parser_t *ps, const char *p)
 {
-    int rc;
+    uint64_t bit;
     proctor_json_node_t *key;
+    proctor_json_frame_t *frame;
 
-    proctor_json_space(ps);
-
-    if (ps->p == ps->end || *ps->p != '"') {
-        return proctor_json_unexpected(ps);
+    if (proctor_json_peek(ps, &p) != '"') {
+        return proctor_json_unexpected(ps, p);
     }
 
-    rc = proctor_json_parse_string(ps);
-    if (rc != PROCTOR_OK) {
-        return rc;
+    p = proctor_json_parse_string(ps, p, &key);
+    if (p == NULL) {
+        return NULL;
     }
 
-    key = &ps->doc->nodes[ps->doc->nnodes - 1];
-    key->count = proctor_json_key_hash(key);
+    key->count = proctor_json_key_hash_within(key, ps->end);
 
-    proctor_json_space(ps);
+    frame = ps->open;
+    bit = (uint64_t) 1 << (key->count & 63);
+    frame->twice |= frame->seen & bit;
+    frame->seen |= bit;
 
-    if (ps->p == ps->end || *ps->p != ':') {
-        return proctor_json_unexpected(ps);
+    if (proctor_json_peek(ps, &p) != ':') {
+        return proctor_json_unexpected(ps, p);
     }
 
-    ps->p++;
-
-    return PROCTOR_JSON_OPEN;
+    return p + 1;
 }
 
 
 /* a value is complete: what comes next?  closes all that ends here */
 
-static int
-proctor_json_after(proctor_json_parser_t *ps)
+static inline const char *
+proctor_json_after(proctor_json_parser_t *ps, const char *p)
 {
-    int rc;
-    proctor_json_node_t *node;
+    int c;
+    proctor_json_frame_t *frame;
 
     for (;;) {
-        proctor_json_space(ps);
+        c = proctor_json_peek(ps, &p);
+        frame = ps->open;
 
-        if (ps->depth == 0) {
-            return ps->p == ps->end
-                       ? PROCTOR_JSON_DONE
-                       : proctor_json_fail(ps, proctor_json_trailing, ps->p);
+        if (frame == ps->stack) {
+            ps->rc = PROCTOR_OK;
+            return c < 0 ? NULL
+                         : proctor_json_fail(ps, proctor_json_trailing, p);
         }
 
-        if (ps->p == ps->end) {
-            return proctor_json_unexpected(ps);
+        if (c == ',') {
+            frame->count++;
+            return p + 1;
         }
 
-        node = &ps->doc->nodes[ps->stack[ps->depth - 1]];
-        node->count++;
-
-        if (*ps->p == ',') {
-            ps->p++;
-            return node->type == PROCTOR_JSON_OBJECT ? proctor_json_key(ps)
-                                                     : PROCTOR_OK;
+        if (c != frame->closing) {
+            return proctor_json_unexpected(ps, p);
         }
 
-        if (*ps->p != (node->type == PROCTOR_JSON_OBJECT ? '}' : ']')) {
-            return proctor_json_unexpected(ps);
-        }
-
-        rc = proctor_json_close(ps);
-        if (rc != PROCTOR_OK) {
-            return rc;
+        p = proctor_json_close(ps, p);
+        if (p == NULL) {
+            return NULL;
         }
     }
 }
@@ -385,25 +389,27 @@ proctor_json_after(proctor_json_parser_t *ps)
 
 /* p: the bracket that closes the innermost container */
 
-static int
-proctor_json_close(proctor_json_parser_t *ps)
+static inline const char *
+proctor_json_close(proctor_json_parser_t *ps, const char *p)
 {
-    uint32_t index, key;
+    uint32_t key;
     proctor_json_node_t *node;
+    const proctor_json_frame_t *frame;
 
-    index = ps->stack[--ps->depth];
-    node = &ps->doc->nodes[index];
+    frame = ps->open--;
+    node = &ps->doc->nodes[frame->node];
 
-    ps->p++;
+    p++;
     node->next = ps->doc->nnodes;
-    node->len = (uint32_t) (ps->p - node->text);
+    node->len = (uint32_t) (p - node->text);
+    node->count = frame->count;
 
-    if (node->type == PROCTOR_JSON_ARRAY) {
-        return PROCTOR_OK;
+    if (frame->twice == 0) {
+        return p;
     }
 
-    if (proctor_json_key_duplicate(ps->doc, index, &key) != PROCTOR_OK) {
-        return PROCTOR_ERROR;
+    if (proctor_json_key_duplicate(ps->doc, frame->node, &key) != PROCTOR_OK) {
+        return proctor_json_fail(ps, NULL, p);
     }
 
     if (key != 0) {
@@ -411,30 +417,31 @@ proctor_json_close(proctor_json_parser_t *ps)
             ps, proctor_json_duplicate, ps->doc->nodes[key].text - 1);
     }
 
-    return PROCTOR_OK;
+    return p;
 }
 
 
 /* the byte at p may not stand there, or the text ends too early */
 
-static int
-proctor_json_unexpected(proctor_json_parser_t *ps)
+static const char *
+proctor_json_unexpected(proctor_json_parser_t *ps, const char *p)
 {
-    if (ps->p < ps->end && proctor_json_sequence(ps->p, ps->end) == 0) {
-        return proctor_json_fail(ps, proctor_json_bad_utf8, ps->p);
+    if (p < ps->end && proctor_json_sequence(p, ps->end) == 0) {
+        return proctor_json_fail(ps, proctor_json_bad_utf8, p);
     }
 
-    return proctor_json_fail(ps, proctor_json_syntax, ps->p);
+    return proctor_json_fail(ps, proctor_json_syntax, p);
 }
 
 
 /* error: NULL when memory ran out */
 
-static int
+static const char *
 proctor_json_fail(proctor_json_parser_t *ps, const char *error, const char *at)
 {
     ps->doc->error = error;
     ps->doc->error_offset = (size_t) (at - ps->text);
+    ps->rc = error != NULL ? PROCTOR_INVALID : PROCTOR_ERROR;
 
-    return error != NULL ? PROCTOR_INVALID : PROCTOR_ERROR;
+    return NULL;
 }

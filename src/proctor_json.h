@@ -11,6 +11,12 @@
 #ifndef PROCTOR_JSON_H_INCLUDED
 #define PROCTOR_JSON_H_INCLUDED
 
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "proctor.h"
 
 
@@ -45,6 +51,7 @@ proctor_json_tape_add(
     node->count = 0;
     node->type = (uint8_t) type;
     node->escaped = 0;
+    node->integer = 0;
 
     return node;
 }
@@ -58,14 +65,79 @@ typedef struct {
     int escaped;       /* the string has a backslash */
 } proctor_json_scan_t;
 
+typedef struct {
+    const char *text;
+    uint32_t len;
+    proctor_json_type_e type;
+} proctor_json_literal_t;
+
 /* p: after the opening quote.  The closing quote, or NULL: scan->error, at */
 const char *proctor_json_scan_string(
     proctor_json_scan_t *scan, const char *p, const char *end);
-/* the byte after the number that starts at p, or NULL */
-const char *proctor_json_scan_number(const char *p, const char *end);
+/* the byte after the number that starts at p, or NULL; *integer: as a node's */
+const char *proctor_json_scan_number(
+    const char *p, const char *end, uint8_t *integer);
+/* the first byte from p on that a string may not hold as it stands, or end */
+const char *proctor_json_scan_plain(const char *p, const char *end);
+/* p: a t, f or n.  NULL: not a literal */
+const proctor_json_literal_t *proctor_json_scan_literal(
+    const char *p, const char *end);
 /* *p: a backslash of a string that was scanned; moves *p behind its escape,
    writes the UTF-8 and returns its length */
 unsigned proctor_json_scan_escape(const char **p, char dst[4]);
+
+#ifdef __SSE2__
+
+/*
+ * Of 16 bytes, a bit for each that a string may not hold as it stands.  XOR 2
+ * makes a quote a space and moves no other byte across that line, so that what
+ * is wrong is what falls below zero when a space and one are taken from it;
+ * signed, bytes outside ASCII stand there already, and saturation keeps them.
+ */
+
+static inline unsigned
+proctor_json_stops(const char *p)
+{
+    __m128i bytes, bad;
+
+    bytes = _mm_loadu_si128((const __m128i *) (const void *) p);
+    bad = _mm_xor_si128(bytes, _mm_set1_epi8(2));
+    bad = _mm_subs_epi8(bad, _mm_set1_epi8(' ' + 1));
+    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+
+    return (unsigned) _mm_movemask_epi8(bad);
+}
+
+#endif
+
+
+/* proctor_json_scan_string(), quick for a name or a word */
+
+static inline const char *
+proctor_json_scan_short(
+    proctor_json_scan_t *scan, const char *p, const char *end)
+{
+#ifdef __SSE2__
+    unsigned stops;
+
+    if (end - p >= 16) {
+        stops = proctor_json_stops(p);
+
+        if (stops == 0) {
+            return proctor_json_scan_string(scan, p + 16, end);
+        }
+
+        p += (unsigned) __builtin_ctz(stops);
+
+        if (*p == '"') {
+            scan->escaped = 0;
+            return p;
+        }
+    }
+#endif
+
+    return proctor_json_scan_string(scan, p, end);
+}
 
 
 /* proctor_json_key.c: the names of members */
@@ -88,6 +160,61 @@ int proctor_json_bytes_next(proctor_json_bytes_t *bytes);
 uint32_t proctor_json_hash(const char *s, size_t len);
 /* seeded once a process; equal for equal decoded bytes */
 uint32_t proctor_json_key_hash(const proctor_json_node_t *key);
+
+extern uint64_t proctor_json_seeds[2];
+
+static inline uint64_t
+proctor_json_word(const char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, 8);
+
+    return word;
+}
+
+/* both halves of a 128-bit product: each bit hangs on all of state and word */
+static inline uint64_t
+proctor_json_fold(uint64_t state, uint64_t word)
+{
+    unsigned __int128 product;
+
+    product = (unsigned __int128) (state ^ word) * proctor_json_seeds[1];
+
+    return (uint64_t) product ^ (uint64_t) (product >> 64);
+}
+
+/*
+ * proctor_json_key_hash() of a key in a text that goes on until `end`: a short
+ * one's tail need not be put together, where a whole word can be read.
+ */
+static inline uint32_t
+proctor_json_key_hash_within(const proctor_json_node_t *key, const char *end)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t state, word, rest;
+
+    if (key->len < 16 && end - key->text >= 16 && !key->escaped) {
+        state = proctor_json_seeds[0];
+        word = proctor_json_word(key->text);
+        rest = key->len % 8;
+
+        if (key->len >= 8) {
+            state = proctor_json_fold(state, word);
+            word = proctor_json_word(key->text + 8);
+        }
+
+        word = (word & (((uint64_t) 1 << 8 * rest) - 1)) | rest << 56;
+
+        return (uint32_t) proctor_json_fold(state, word);
+    }
+#else
+    (void) end;
+#endif
+
+    return proctor_json_key_hash(key);
+}
+
 /* 1 when both stand for the same bytes, however escaped */
 int proctor_json_key_equal(
     const proctor_json_node_t *a, const proctor_json_node_t *b);

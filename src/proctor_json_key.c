@@ -5,7 +5,7 @@
  * key's node keeps a hash of its decoded bytes (proctor_json.c puts it there).
  * The hash is seeded once a process, so that a client cannot choose names that
  * collide; an object of many members is checked by a table that lives only
- * while it is closed, one of few by a bit mask and a look back.  Either way the
+ * while it is closed, one of few by comparing all with all.  Either way the
  * time is linear in the text.
  */
 
@@ -22,14 +22,12 @@
 
 static uint32_t proctor_json_hash_end(
     uint64_t state, const char *tail, size_t len);
-static uint64_t proctor_json_word(const char *p);
-static uint64_t proctor_json_fold(uint64_t state, uint64_t word);
 static uint32_t proctor_json_key_few(
     const proctor_json_t *doc, uint32_t object);
 static int proctor_json_key_many(
     const proctor_json_t *doc, uint32_t object, uint32_t *second);
 
-static uint64_t proctor_json_seeds[2];
+uint64_t proctor_json_seeds[2];
 
 
 /* before main() or at dlopen(): no thread and no request can come first */
@@ -97,60 +95,38 @@ proctor_json_hash(const char *s, size_t len)
 }
 
 
-/* tail: the last len % 8 bytes */
+/* tail: the last len % 8 bytes, whose number fills up their word */
 
 static inline uint32_t
 proctor_json_hash_end(uint64_t state, const char *tail, size_t len)
 {
+    unsigned shift;
     uint16_t two;
     uint32_t four;
     uint64_t word;
 
-    word = 0;
+    word = (uint64_t) (len % 8) << 56;
+    shift = 0;
 
     if (len & 4) {
         memcpy(&four, tail, 4);
-        word = four;
+        word |= four;
         tail += 4;
+        shift = 32;
     }
 
     if (len & 2) {
         memcpy(&two, tail, 2);
-        word = word << 16 | two;
+        word |= (uint64_t) two << shift;
         tail += 2;
+        shift += 16;
     }
 
     if (len & 1) {
-        word = word << 8 | (uint8_t) *tail;
+        word |= (uint64_t) (uint8_t) *tail << shift;
     }
 
-    state = proctor_json_fold(proctor_json_fold(state, word), len);
-
-    return (uint32_t) state;
-}
-
-
-static inline uint64_t
-proctor_json_word(const char *p)
-{
-    uint64_t word;
-
-    memcpy(&word, p, 8);
-
-    return word;
-}
-
-
-/* both halves of a 128-bit product: each bit hangs on all of state and word */
-
-static inline uint64_t
-proctor_json_fold(uint64_t state, uint64_t word)
-{
-    unsigned __int128 product;
-
-    product = (unsigned __int128) (state ^ word) * proctor_json_seeds[1];
-
-    return (uint64_t) product ^ (uint64_t) (product >> 64);
+    return (uint32_t) proctor_json_fold(state, word);
 }
 
 
@@ -229,25 +205,19 @@ proctor_json_key_duplicate(
 static uint32_t
 proctor_json_key_few(const proctor_json_t *doc, uint32_t object)
 {
-    uint32_t i, j, n, key, keys[PROCTOR_JSON_KEY_FEW];
-    uint64_t seen, bit;
+    uint32_t i, j, n, key;
+    uint32_t keys[PROCTOR_JSON_KEY_FEW], hashes[PROCTOR_JSON_KEY_FEW];
     const proctor_json_node_t *nodes;
 
     nodes = doc->nodes;
     n = nodes[object].count;
-    seen = 0;
 
     for (i = 0, key = object + 1; i < n; i++, key = nodes[key + 1].next) {
-        bit = (uint64_t) 1 << (nodes[key].count & 63);
         keys[i] = key;
-
-        if ((seen & bit) == 0) {
-            seen |= bit;
-            continue;
-        }
+        hashes[i] = nodes[key].count;
 
         for (j = 0; j < i; j++) {
-            if (nodes[keys[j]].count == nodes[key].count
+            if (hashes[j] == hashes[i]
                 && proctor_json_key_equal(&nodes[keys[j]], &nodes[key])) {
                 return key;
             }

@@ -1,19 +1,15 @@
 /*
- * The bytes of one JSON string or number (RFC 8259), and UTF-8 (RFC 3629).
+ * The bytes of one JSON string, number or literal (RFC 8259).
  *
  * proctor_json.c calls this for each token.  Nothing is kept and nothing is
  * allocated; no function looks at a byte at or after `end`.
  *
  * A prompt is one long string, so most of a body's bytes pass through
- * proctor_json_plain() and nothing else: 16 bytes a step where the machine has
- * SSE2, 8 elsewhere.  Only a byte outside ASCII is looked at as UTF-8.
+ * proctor_json_scan_plain() and nothing else: 64 bytes a step where the machine
+ * has SSE2, 8 elsewhere.  Only a byte outside ASCII is looked at as UTF-8.
  */
 
 #include <string.h>
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "proctor_json.h"
 
@@ -30,9 +26,8 @@ const char proctor_json_many[] = "has too many values";
 const char proctor_json_large[] = "is too large";
 
 
-static const char *proctor_json_plain(const char *p, const char *end);
 #ifdef __SSE2__
-static __m128i proctor_json_bad(const char *p);
+static int proctor_json_block(const char *p);
 #endif
 static const char *proctor_json_plain_tail(const char *p, const char *end);
 static const char *proctor_json_scan_escaped(
@@ -66,6 +61,12 @@ static const char proctor_json_escapes[256] = {
     ['t'] = '\t',
 };
 
+static const proctor_json_literal_t proctor_json_literals[] = {
+    { "true", 4, PROCTOR_JSON_TRUE },
+    { "false", 5, PROCTOR_JSON_FALSE },
+    { "null", 4, PROCTOR_JSON_NULL },
+};
+
 
 const char *
 proctor_json_scan_string(
@@ -74,7 +75,7 @@ proctor_json_scan_string(
     scan->escaped = 0;
 
     for (;;) {
-        p = proctor_json_plain(p, end);
+        p = proctor_json_scan_plain(p, end);
 
         if (p == end) {
             return proctor_json_scan_fail(scan, proctor_json_syntax, p);
@@ -99,42 +100,31 @@ proctor_json_scan_string(
 }
 
 
-/* the first byte from p on that a string may not hold as it stands, or end */
-
 #ifdef __SSE2__
 
-static const char *
-proctor_json_plain(const char *p, const char *end)
+const char *
+proctor_json_scan_plain(const char *p, const char *end)
 {
-    int hits;
-    __m128i bad;
+    unsigned stops;
 
     if (end - p >= 16) {
         /* most strings are short: no loop for them */
-        hits = _mm_movemask_epi8(proctor_json_bad(p));
-        if (hits != 0) {
-            return p + __builtin_ctz((unsigned) hits);
+        stops = proctor_json_stops(p);
+        if (stops != 0) {
+            return p + __builtin_ctz(stops);
         }
 
         p += 16;
     }
 
-    while (end - p >= 64) {
-        bad = _mm_or_si128(proctor_json_bad(p), proctor_json_bad(p + 16));
-        bad = _mm_or_si128(bad, proctor_json_bad(p + 32));
-        bad = _mm_or_si128(bad, proctor_json_bad(p + 48));
-
-        if (_mm_movemask_epi8(bad) != 0) {
-            break;
-        }
-
+    while (end - p >= 64 && proctor_json_block(p)) {
         p += 64;
     }
 
     while (end - p >= 16) {
-        hits = _mm_movemask_epi8(proctor_json_bad(p));
-        if (hits != 0) {
-            return p + __builtin_ctz((unsigned) hits);
+        stops = proctor_json_stops(p);
+        if (stops != 0) {
+            return p + __builtin_ctz(stops);
         }
 
         p += 16;
@@ -144,26 +134,42 @@ proctor_json_plain(const char *p, const char *end)
 }
 
 
-/* of 16 bytes, those that a string may not hold as they stand */
+/*
+ * 1 when a string may hold all of 64 bytes as they stand: proctor_json_stops()
+ * on the lowest of four bytes.  SSE2 has no signed minimum, so that the top bit
+ * is turned over for it.
+ */
 
-static inline __m128i
-proctor_json_bad(const char *p)
+static inline int
+proctor_json_block(const char *p)
 {
-    __m128i bytes, bad;
+    __m128i a, b, c, d, low, slash;
+    const __m128i *from = (const __m128i *) (const void *) p;
+    const __m128i turn = _mm_set1_epi8((char) 0x82);
+    const __m128i slashes = _mm_set1_epi8('\\');
 
-    bytes = _mm_loadu_si128((const __m128i *) (const void *) p);
+    a = _mm_loadu_si128(from);
+    b = _mm_loadu_si128(from + 1);
+    c = _mm_loadu_si128(from + 2);
+    d = _mm_loadu_si128(from + 3);
 
-    /* signed: bytes outside ASCII are less than a space, too */
-    bad = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));
-    bad = _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+    slash = _mm_or_si128(
+        _mm_or_si128(_mm_cmpeq_epi8(a, slashes), _mm_cmpeq_epi8(b, slashes)),
+        _mm_or_si128(_mm_cmpeq_epi8(c, slashes), _mm_cmpeq_epi8(d, slashes)));
 
-    return _mm_or_si128(bad, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    low = _mm_min_epu8(
+        _mm_min_epu8(_mm_xor_si128(a, turn), _mm_xor_si128(b, turn)),
+        _mm_min_epu8(_mm_xor_si128(c, turn), _mm_xor_si128(d, turn)));
+    low = _mm_xor_si128(low, _mm_set1_epi8((char) 0x80));
+    low = _mm_subs_epi8(low, _mm_set1_epi8(' ' + 1));
+
+    return _mm_movemask_epi8(_mm_or_si128(low, slash)) == 0;
 }
 
 #else
 
-static const char *
-proctor_json_plain(const char *p, const char *end)
+const char *
+proctor_json_scan_plain(const char *p, const char *end)
 {
     uint64_t word, quote, backslash;
     const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
@@ -341,9 +347,29 @@ proctor_json_scan_escape(const char **p, char dst[4])
 }
 
 
-const char *
-proctor_json_scan_number(const char *p, const char *end)
+const proctor_json_literal_t *
+proctor_json_scan_literal(const char *p, const char *end)
 {
+    const proctor_json_literal_t *literal;
+
+    for (literal = proctor_json_literals; *literal->text != *p; literal++) {
+        /* void */
+    }
+
+    if ((size_t) (end - p) < literal->len
+        || memcmp(p, literal->text, literal->len) != 0) {
+        return NULL;
+    }
+
+    return literal;
+}
+
+
+const char *
+proctor_json_scan_number(const char *p, const char *end, uint8_t *integer)
+{
+    const char *whole;
+
     if (p < end && *p == '-') {
         p++;
     }
@@ -355,6 +381,8 @@ proctor_json_scan_number(const char *p, const char *end)
     } else {
         p = proctor_json_digits(p, end);
     }
+
+    whole = p;
 
     if (p != NULL && p < end && *p == '.') {
         p = proctor_json_digits(p + 1, end);
@@ -369,6 +397,8 @@ proctor_json_scan_number(const char *p, const char *end)
 
         p = proctor_json_digits(p, end);
     }
+
+    *integer = p == whole;
 
     return p;
 }
@@ -388,75 +418,4 @@ proctor_json_digits(const char *p, const char *end)
     }
 
     return p > start ? p : NULL;
-}
-
-
-int
-proctor_json_utf8(const char *s, size_t len)
-{
-    unsigned n;
-    const char *end;
-
-    end = s + len;
-
-    while (s < end) {
-        s = proctor_json_plain(s, end);
-
-        if (s < end) {
-            n = proctor_json_sequence(s, end);
-            if (n == 0) {
-                return 0;
-            }
-
-            s += n;
-        }
-    }
-
-    return 1;
-}
-
-
-/*
- * RFC 3629, 4: the first byte decides the length, and where the second may lie,
- * which is what keeps out overlong forms, surrogates and all over U+10FFFF.
- */
-
-unsigned
-proctor_json_sequence(const char *p, const char *end)
-{
-    unsigned i, n;
-    uint8_t first, low, high;
-
-    first = (uint8_t) *p;
-    low = 0x80;
-    high = 0xbf;
-
-    if (first < 0x80) {
-        return 1;
-    }
-
-    if (first < 0xc2 || first > 0xf4) {
-        return 0;
-    }
-
-    n = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-
-    if (end - p < (ptrdiff_t) n) {
-        return 0;
-    }
-
-    low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : low;
-    high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : high;
-
-    if ((uint8_t) p[1] < low || (uint8_t) p[1] > high) {
-        return 0;
-    }
-
-    for (i = 2; i < n; i++) {
-        if (((uint8_t) p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-
-    return n;
 }

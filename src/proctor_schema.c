@@ -64,7 +64,7 @@ proctor_schema_compile(proctor_schema_set_t *set, const char *pointer)
 {
     json_t *json;
     unsigned count;
-    proctor_schema_t *schema;
+    proctor_schema_t *schema, *linked;
 
     json = proctor_schema_ref_find(set->document, pointer);
 
@@ -92,10 +92,17 @@ proctor_schema_compile(proctor_schema_set_t *set, const char *pointer)
         return NULL;
     }
 
+    linked = set->visited;
     proctor_schema_cycles(set);
     schema->faulty |= (set->report->count != count);
 
-    return schema->faulty ? NULL : schema;
+    if (schema->faulty) {
+        return NULL;
+    }
+
+    proctor_schema_link(set->last, linked);
+
+    return proctor_schema_link_target(schema);
 }
 
 

@@ -206,13 +206,14 @@ typedef struct {
     proctor_str_t name; /* data NULL: a free slot */
     uint32_t hash;
     int32_t mark; /* bit to set when it is present; -1: none */
-    const proctor_schema_t *schema;
+    proctor_schema_t *schema;
 } proctor_schema_member_t;
 
 typedef struct {
     proctor_schema_member_t *slots; /* open addressing, never over half full */
     uint32_t mask;
     uint32_t used;
+    uint64_t hashes;      /* proctor_schema_member_bit() of each name */
     proctor_str_t *marks; /* the name of each mark */
     uint32_t nmarks;
     uint64_t required[PROCTOR_SCHEMA_MARKS / 64];
@@ -220,7 +221,7 @@ typedef struct {
 
 typedef struct {
     proctor_regex_t *regex;
-    const proctor_schema_t *schema;
+    proctor_schema_t *schema;
 } proctor_schema_pattern_t;
 
 /* dependentRequired, dependentSchemas: what one member's presence asks for */
@@ -235,12 +236,14 @@ struct proctor_schema_dependent_s {
 };
 
 struct proctor_schema_s {
+    uint8_t passes;  /* of the types, those that no other rule is about */
     uint8_t types;   /* allowed, as bits; 0: any */
     uint8_t applies; /* bits of the types that have rules of their own, and
                         PROCTOR_SCHEMA_LOGIC */
     uint8_t whole;   /* `never`, or `values` of either kind */
     uint8_t never;   /* the schema `false` */
     uint8_t unique;
+    uint8_t named;  /* its rules are about members in `members` only */
     uint8_t faulty; /* something in it was reported */
     uint8_t visit;  /* of the search for endless references */
     const char *type_phrase;
@@ -422,6 +425,12 @@ proctor_schema_member_slot(const proctor_schema_members_t *members,
         }
     }
 }
+/* other bits of the hash than choose the slot of a small table */
+static inline uint64_t
+proctor_schema_member_bit(uint32_t hash)
+{
+    return UINT64_C(1) << (hash >> 26);
+}
 int proctor_schema_compile_properties(proctor_schema_build_t *b,
     const proctor_schema_keyword_t *keyword, json_t *value);
 int proctor_schema_compile_patterns(proctor_schema_build_t *b,
@@ -443,6 +452,15 @@ int proctor_schema_ref_compile(proctor_schema_build_t *b,
     const proctor_schema_keyword_t *keyword, json_t *value);
 /* the value that a JSON Pointer names; NULL: none */
 json_t *proctor_schema_ref_find(json_t *document, const char *pointer);
+
+
+/* proctor_schema_link.c */
+
+/* makes checks quick for the schemas from this one on by `next`, to `until` */
+void proctor_schema_link(
+    proctor_schema_t *schema, const proctor_schema_t *until);
+/* the schema itself, or the one that it does nothing but refer to */
+proctor_schema_t *proctor_schema_link_target(proctor_schema_t *schema);
 
 
 /* proctor_schema_cycle.c */

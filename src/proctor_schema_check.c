@@ -22,7 +22,7 @@
 #include <string.h>
 
 
-static int proctor_schema_check_rules(proctor_schema_check_t *c,
+static int proctor_schema_check_each(proctor_schema_check_t *c,
     const proctor_schema_t *s, uint32_t node,
     const proctor_schema_path_t *path);
 static int proctor_schema_check_integer(
@@ -62,13 +62,13 @@ proctor_schema_check(const proctor_schema_t *schema, proctor_json_t *doc,
 
 
 int
-proctor_schema_check_value(proctor_schema_check_t *c, const proctor_schema_t *s,
+proctor_schema_check_rules(proctor_schema_check_t *c, const proctor_schema_t *s,
     uint32_t node, const proctor_schema_path_t *path)
 {
     int rc;
     proctor_violations_t *out;
 
-    if (--c->steps < 0 || c->depth == PROCTOR_SCHEMA_DEPTH) {
+    if (c->depth == PROCTOR_SCHEMA_DEPTH) {
         return PROCTOR_ERROR;
     }
 
@@ -79,7 +79,7 @@ proctor_schema_check_value(proctor_schema_check_t *c, const proctor_schema_t *s,
         c->out = NULL;
     }
 
-    rc = proctor_schema_check_rules(c, s, node, path);
+    rc = proctor_schema_check_each(c, s, node, path);
 
     c->out = out;
     c->depth--;
@@ -111,7 +111,7 @@ proctor_schema_check_verdict(
 /* a value of the wrong type or not among the right ones is told so, and
    nothing else */
 static int
-proctor_schema_check_rules(proctor_schema_check_t *c, const proctor_schema_t *s,
+proctor_schema_check_each(proctor_schema_check_t *c, const proctor_schema_t *s,
     uint32_t node, const proctor_schema_path_t *path)
 {
     int rc;
@@ -120,7 +120,7 @@ proctor_schema_check_rules(proctor_schema_check_t *c, const proctor_schema_t *s,
     rc = PROCTOR_OK;
     n = &c->doc->nodes[node];
 
-    if (s->types != 0 && (s->types & PROCTOR_SCHEMA_BIT(n->type)) == 0
+    if (s->types != 0 && (s->types & proctor_schema_check_bits(n)) == 0
         && !proctor_schema_check_integer(s, n)) {
         return proctor_schema_violation(c, path, "%s", s->type_phrase);
     }
@@ -198,9 +198,10 @@ proctor_schema_check_values(proctor_schema_check_t *c,
     const proctor_schema_values_t *values, uint32_t node,
     const proctor_schema_path_t *path)
 {
-    uint32_t last;
+    uint32_t last, type;
     proctor_schema_value_t value, allowed;
 
+    type = c->doc->nodes[node].type;
     value.doc = c->doc;
     value.node = node;
     allowed.doc = &values->doc;
@@ -208,7 +209,8 @@ proctor_schema_check_values(proctor_schema_check_t *c,
 
     for (allowed.node = 1; allowed.node < last;
          allowed.node = allowed.doc->nodes[allowed.node].next) {
-        if (proctor_schema_value_equal(&value, &allowed, &c->steps)) {
+        if (allowed.doc->nodes[allowed.node].type == type
+            && proctor_schema_value_equal(&value, &allowed, &c->steps)) {
             return PROCTOR_OK;
         }
     }

@@ -270,6 +270,73 @@ test_positions(void)
 }
 
 
+/* {"<name>":1,"<name>":2} in each of its spellings, at the text's end or not */
+
+static unsigned
+same_name(const char *name, unsigned len)
+{
+    int n;
+    unsigned bad, form, tail;
+    char text[400];
+    static const char *const tails[] = { "", "                        " };
+
+    for (bad = 0, form = 0; form < 4; form++) {
+        for (tail = 0; tail < 2; tail++) {
+            n = snprintf(text, sizeof(text), "{\"%s%.*s\":1,\"%s%.*s\":2}%s",
+                form & 1 ? "\\u0061" : "a", (int) len, name,
+                form & 2 ? "\\u0061" : "a", (int) len, name, tails[tail]);
+            bad += parse(text, (size_t) n) != PROCTOR_INVALID
+                   || doc.error != proctor_json_duplicate;
+        }
+    }
+
+    n = snprintf(text, sizeof(text), "{\"%.*s\":1,\"%.*sb\":2,\"%.*sc\":3}",
+        (int) len, name, (int) len, name, (int) len, name);
+    bad += parse(text, (size_t) n) != PROCTOR_OK || doc.nodes[0].count != 3;
+
+    return bad;
+}
+
+
+static void
+test_names(void)
+{
+    unsigned len, bad;
+    char name[64];
+
+    memset(name, 'n', sizeof(name));
+
+    for (bad = 0, len = 0; len < sizeof(name); len++) {
+        bad += same_name(name, len);
+    }
+
+    is_int(bad, 0, "names of 0 to 64 bytes are the same however they stand");
+}
+
+
+static void
+test_integers(void)
+{
+    unsigned i, bad;
+    static const char yes[] = "[0,-0,7,-12,123456789012345678901234567890]";
+    static const char no[] = "[0.0,1e0,1E2,-1.5,1.0e-3,\"1\",true,null,[],{}]";
+
+    bad = parse(yes, strlen(yes)) != PROCTOR_OK;
+
+    for (i = 1; i < doc.nnodes; i++) {
+        bad += doc.nodes[i].integer != 1;
+    }
+
+    bad += parse(no, strlen(no)) != PROCTOR_OK;
+
+    for (i = 0; i < doc.nnodes; i++) {
+        bad += doc.nodes[i].integer != 0;
+    }
+
+    is_int(bad, 0, "a number of digits only is known as an integer");
+}
+
+
 int
 main(void)
 {
@@ -280,6 +347,8 @@ main(void)
     test_tape();
     test_truncations();
     test_positions();
+    test_names();
+    test_integers();
 
     proctor_json_free(&doc);
     free(copy);

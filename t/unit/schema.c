@@ -167,6 +167,32 @@ static const case_t messages[] = {
         "{\"next\":{\"next\":{\"nxt\":1}}}",
         "/next/next/nxt is not allowed\n" },
 
+    /* references to references, with and without rules of their own */
+    { "{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"$ref\":\"#/$defs/b\"},"
+      "\"b\":{\"type\":\"integer\"}}}",
+        "\"\"", " must be an integer\n" },
+    { "{\"items\":{\"$ref\":\"#/$defs/a\"},\"$defs\":{\"a\":{\"$ref\":"
+      "\"#/$defs/b\",\"maximum\":3},\"b\":{\"type\":\"integer\"}}}",
+        "[1,4,1.5]", "/1 must be at most 3\n/2 must be an integer\n" },
+    { "{\"prefixItems\":[{\"$ref\":\"#/$defs/"
+      "a\"}],\"patternProperties\":{\"x\":"
+      "{\"$ref\":\"#/$defs/a\"}},\"$defs\":{\"a\":{\"$ref\":\"#/$defs/b\","
+      "\"x-proctor\":{\"error\":\"No.\"}},\"b\":{\"type\":\"null\"}}}",
+        "{\"ax\":1,\"b\":1}", "/ax !No.\n" },
+    { "{\"items\":{\"$ref\":\"#/$defs/a\"},\"$defs\":{\"a\":{\"$ref\":"
+      "\"#/$defs/b\"},\"b\":false}}",
+        "[1]", "/0 is not allowed\n" },
+
+    /* members that no rule names, beside those that one does */
+    { "{\"properties\":{\"b\":{\"type\":\"string\"}},\"required\":[\"c\"]}",
+        "{\"a\":1,\"\\u0062\":2,\"\\u0063\":3,\"d\":4}",
+        "/b must be a string\n" },
+    { "{\"properties\":{\"b\":{\"type\":\"string\"}},"
+      "\"additionalProperties\":{\"type\":\"null\"}}",
+        "{\"a\":1,\"b\":\"\"}", "/a must be null\n" },
+    { "{\"properties\":{\"b\":{}},\"propertyNames\":{\"maxLength\":1}}",
+        "{\"aa\":1,\"b\":2}", "/aa has a name that is not allowed\n" },
+
     /* formats */
     { "{\"format\":\"date-time\"}", "\"2024-13-01T00:00:00Z\"",
         " must be a date-time (RFC 3339)\n" },
