@@ -328,6 +328,8 @@ proctor_json_key(proctor_json_parser_t *ps, const char *p)
     proctor_json_node_t *key;
     proctor_json_frame_t *frame;
 
+    key = NULL;
+
     if (proctor_json_peek(ps, &p) != '"') {
         return proctor_json_unexpected(ps, p);
     }

@@ -37,6 +37,7 @@ static const char *proctor_json_scan_utf8(
 static const char *proctor_json_scan_fail(
     proctor_json_scan_t *scan, const char *error, const char *at);
 static int32_t proctor_json_unit(const char *p, const char *end);
+static const char *proctor_json_fraction(const char *p, const char *end);
 static const char *proctor_json_digits(const char *p, const char *end);
 
 
@@ -368,8 +369,6 @@ proctor_json_scan_literal(const char *p, const char *end)
 const char *
 proctor_json_scan_number(const char *p, const char *end, uint8_t *integer)
 {
-    const char *whole;
-
     if (p < end && *p == '-') {
         p++;
     }
@@ -380,11 +379,24 @@ proctor_json_scan_number(const char *p, const char *end, uint8_t *integer)
 
     } else {
         p = proctor_json_digits(p, end);
+
+        if (p == NULL) {
+            return NULL;
+        }
     }
 
-    whole = p;
+    *integer = p == end || (*p != '.' && *p != 'e' && *p != 'E');
 
-    if (p != NULL && p < end && *p == '.') {
+    return *integer ? p : proctor_json_fraction(p, end);
+}
+
+
+/* p: a point or the letter of an exponent */
+
+static const char *
+proctor_json_fraction(const char *p, const char *end)
+{
+    if (*p == '.') {
         p = proctor_json_digits(p + 1, end);
     }
 
@@ -397,8 +409,6 @@ proctor_json_scan_number(const char *p, const char *end, uint8_t *integer)
 
         p = proctor_json_digits(p, end);
     }
-
-    *integer = p == whole;
 
     return p;
 }
