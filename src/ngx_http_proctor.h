@@ -30,6 +30,7 @@
 
 typedef struct ngx_http_proctor_ctx_s ngx_http_proctor_ctx_t;
 typedef struct ngx_http_proctor_wait_s ngx_http_proctor_wait_t;
+typedef struct ngx_http_proctor_audit_who_s ngx_http_proctor_audit_who_t;
 
 typedef ngx_int_t (*ngx_http_proctor_step_pt)(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
@@ -161,6 +162,7 @@ typedef struct ngx_http_proctor_worker_s {
     u_char *body; /* INLINE_MAX bytes: a body that came in pieces, in one */
     u_char *audit_buf; /* whole lines, until the loop's turn ends */
     size_t audit_used;
+    ngx_http_proctor_audit_who_t *audit_who; /* audit.c's own */
     size_t audit_size;
     time_t audit_said; /* when a failing disk was last spoken of */
 } ngx_http_proctor_worker_t;
@@ -423,6 +425,8 @@ ngx_int_t ngx_http_proctor_error_render(ngx_http_request_t *r,
 
 /* ngx_http_proctor_audit.c: the record of one request */
 
+ngx_int_t ngx_http_proctor_audit_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_worker_t *worker);
 ngx_int_t ngx_http_proctor_audit(ngx_http_request_t *r); /* log phase */
 void ngx_http_proctor_audit_flush(ngx_http_proctor_main_conf_t *mcf);
 void ngx_http_proctor_audit_event(ngx_event_t *ev);

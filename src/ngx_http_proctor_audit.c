@@ -10,6 +10,23 @@
 #include "ngx_http_proctor.h"
 
 
+#define NGX_HTTP_PROCTOR_AUDIT_BUFFER 65536
+
+
+/* by its key and operation: those of most requests are few */
+
+#define NGX_HTTP_PROCTOR_AUDIT_WHO 64
+
+struct ngx_http_proctor_audit_who_s {
+    const proctor_key_t *key;
+    const proctor_operation_t *operation;
+    size_t len; /* 0: not to be had ready-made */
+    char text[PROCTOR_AUDIT_WHO_MAX];
+};
+
+
+static void ngx_http_proctor_audit_who(ngx_http_proctor_worker_t *worker,
+    ngx_http_proctor_ctx_t *ctx, proctor_audit_record_t *record);
 static void ngx_http_proctor_audit_caller(
     ngx_http_proctor_ctx_t *ctx, proctor_audit_record_t *record);
 static void ngx_http_proctor_audit_call(
@@ -87,6 +104,7 @@ ngx_http_proctor_audit(ngx_http_request_t *r)
 
     ngx_http_proctor_audit_caller(ctx, &record);
     ngx_http_proctor_audit_call(ctx, &record);
+    ngx_http_proctor_audit_who(mcf->worker, ctx, &record);
 
     for (; ctx->operation != NULL && record.ntargets < ctx->match.nparams;
          record.ntargets++) {
@@ -104,6 +122,58 @@ ngx_http_proctor_audit(ngx_http_request_t *r)
     ngx_http_proctor_audit_append(mcf, &record);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_proctor_audit_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_worker_t *worker)
+{
+    worker->audit_buf = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_AUDIT_BUFFER);
+    worker->audit_who = ngx_pcalloc(cycle->pool,
+        NGX_HTTP_PROCTOR_AUDIT_WHO * sizeof(ngx_http_proctor_audit_who_t));
+
+    if (worker->audit_buf == NULL || worker->audit_who == NULL) {
+        return NGX_ERROR;
+    }
+
+    worker->audit_size = NGX_HTTP_PROCTOR_AUDIT_BUFFER;
+    worker->audit_event.handler = ngx_http_proctor_audit_event;
+    worker->audit_event.log = cycle->log;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Who called what is the same text in record after record: the worker keeps
+ * what it wrote last, for as long as the configuration that it points into.
+ */
+
+static void
+ngx_http_proctor_audit_who(ngx_http_proctor_worker_t *worker,
+    ngx_http_proctor_ctx_t *ctx, proctor_audit_record_t *record)
+{
+    uintptr_t i;
+    ngx_http_proctor_audit_who_t *who;
+
+    if (ctx->key == NULL || ctx->operation == NULL) {
+        return;
+    }
+
+    i = ((uintptr_t) ctx->key >> 5) ^ ((uintptr_t) ctx->operation >> 6);
+    who = &worker->audit_who[i % NGX_HTTP_PROCTOR_AUDIT_WHO];
+
+    if (who->key != ctx->key || who->operation != ctx->operation) {
+        who->key = ctx->key;
+        who->operation = ctx->operation;
+        who->len = proctor_audit_log_who(record, who->text);
+    }
+
+    if (who->len != 0) {
+        record->who.data = who->text;
+        record->who.len = who->len;
+    }
 }
 
 

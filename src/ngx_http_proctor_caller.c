@@ -79,7 +79,8 @@ ngx_http_proctor_caller_token(ngx_http_request_t *r, ngx_str_t *token)
 #endif
 
     if (value->len <= sizeof("Bearer ") - 1
-        || ngx_strncasecmp(value->data, (u_char *) "Bearer ", 7) != 0) {
+        || (ngx_memcmp(value->data, "Bearer ", 7) != 0
+            && ngx_strncasecmp(value->data, (u_char *) "Bearer ", 7) != 0)) {
         return NGX_DECLINED;
     }
 

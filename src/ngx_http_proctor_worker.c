@@ -7,9 +7,6 @@
 #include <openssl/rand.h>
 
 
-#define NGX_HTTP_PROCTOR_AUDIT_BUFFER 65536
-
-
 ngx_int_t
 ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
 {
@@ -37,13 +34,13 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
 
     worker->key_index = ngx_pcalloc(cycle->pool, (n + 1) * sizeof(ngx_uint_t));
     worker->body = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_INLINE_MAX);
-    worker->audit_buf = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_AUDIT_BUFFER);
     worker->arena = proctor_arena_create(0);
     proctor_json_init(&worker->doc);
 
-    if (worker->key_index == NULL || worker->audit_buf == NULL
-        || worker->body == NULL || worker->arena == NULL
+    if (worker->key_index == NULL || worker->body == NULL
+        || worker->arena == NULL
         || ngx_http_proctor_forward_init(cycle, worker) != NGX_OK
+        || ngx_http_proctor_audit_init(cycle, worker) != NGX_OK
         || RAND_bytes(seed, sizeof(seed)) != 1) {
         return NGX_ERROR;
     }
@@ -51,10 +48,7 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     (void) ngx_hex_dump(worker->rid_prefix, seed, sizeof(seed));
 
     worker->doc.arena = worker->arena;
-    worker->audit_size = NGX_HTTP_PROCTOR_AUDIT_BUFFER;
-    worker->audit_event.handler = ngx_http_proctor_audit_event;
     worker->audit_event.data = mcf;
-    worker->audit_event.log = cycle->log;
     worker->log = cycle->log;
 
     mcf->worker = worker;

@@ -499,12 +499,15 @@ char *proctor_time_format(char *dst, int64_t us);
  * named in "trunc".  Absent strings (data == NULL) are left out.
  */
 
-#define PROCTOR_AUDIT_LINE 4096
+#define PROCTOR_AUDIT_LINE    4096
+#define PROCTOR_AUDIT_WHO_MAX 900
 
 typedef struct {
     int64_t time_us;    /* Unix microseconds */
     proctor_str_t kind; /* "call" */
     proctor_str_t rid;  /* request id */
+    proctor_str_t who;  /* the members from contract to account, as
+                           proctor_audit_log_who() made them; or NULL */
     proctor_str_t contract;
     proctor_str_t operation;
     proctor_str_t team;
@@ -529,6 +532,9 @@ typedef struct {
     int64_t upstream_ms; /* -1: never asked */
 } proctor_audit_record_t;
 
+/* the members from contract to account, which many records share, into
+   buf[PROCTOR_AUDIT_WHO_MAX]; their length, 0: one of them had to be cut */
+size_t proctor_audit_log_who(const proctor_audit_record_t *record, char *buf);
 /* writes the line with its newline into buf[PROCTOR_AUDIT_LINE]; its length */
 size_t proctor_audit_log_format(
     const proctor_audit_record_t *record, char *buf);
@@ -622,6 +628,11 @@ int proctor_links_end(proctor_links_t *l);
  */
 size_t proctor_escape_json(
     char *dst, size_t size, const char *src, size_t len, size_t *used);
+/*
+ * Copies the beginning of src that needs no escape: its length.  dst has room
+ * for len bytes.  Short or odd texts may give 0, and want the other function.
+ */
+size_t proctor_escape_copy(char *dst, const char *src, size_t len);
 /* percent-decoding and, when `plus`, "+" as a space (WHATWG URL, 5.1): the
    decoded length, or -1 at a bad escape; dst may be src */
 ptrdiff_t proctor_unescape_percent(

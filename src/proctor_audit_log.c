@@ -15,14 +15,7 @@
 
 #include <string.h>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "proctor.h"
-
-
-#define PROCTOR_AUDIT_BLOCK 16
 
 
 #define PROCTOR_AUDIT_TARGETS     400 /* all values of targets, escaped */
@@ -53,10 +46,6 @@ static void proctor_audit_log_text(proctor_audit_line_t *line,
     const proctor_audit_field_t *field, const proctor_str_t *text);
 static int proctor_audit_log_escape(
     proctor_audit_line_t *line, const proctor_str_t *text, size_t max);
-static size_t proctor_audit_log_plain(char *dst, const char *src, size_t len);
-static inline int proctor_audit_log_block(char *dst, const char *src);
-static inline int proctor_audit_log_word(char *dst, const char *src);
-static inline int proctor_audit_is_plain(uint64_t word);
 static void proctor_audit_log_cut(
     proctor_audit_line_t *line, const char *name, size_t len);
 static void proctor_audit_log_targets(
@@ -78,10 +67,15 @@ static char *proctor_audit_log_copy(char *dst, const char *s, size_t len);
 /* the texts before the targets and behind the body: name, room when escaped */
 
 /* clang-format off */
+#define PROCTOR_AUDIT_CALL(_)                                                  \
+    _(kind, 16) _(rid, 128)
+
 #define PROCTOR_AUDIT_WHO(_)                                                   \
-    _(kind, 16) _(rid, 128) _(contract, 128) _(operation, 128) _(team, 128)    \
-    _(key, 128) _(actor, 128) _(account, 128) _(client, 64) _(method, 32)      \
-    _(path, 640) _(query, 480)
+    _(contract, 128) _(operation, 128) _(team, 128) _(key, 128)                \
+    _(actor, 128) _(account, 128)
+
+#define PROCTOR_AUDIT_WHAT(_)                                                  \
+    _(client, 64) _(method, 32) _(path, 640) _(query, 480)
 
 #define PROCTOR_AUDIT_WHY(_)                                                   \
     _(decision, 16) _(reason, 48) _(detail, 400)
@@ -90,8 +84,18 @@ static char *proctor_audit_log_copy(char *dst, const char *s, size_t len);
     { proctor_str(",\"" #name "\":\""),                                        \
         offsetof(proctor_audit_record_t, name), max },
 
+static const proctor_audit_field_t proctor_audit_call[] = {
+    PROCTOR_AUDIT_CALL(proctor_audit_field)
+    { { NULL, 0 }, 0, 0 }
+};
+
 static const proctor_audit_field_t proctor_audit_who[] = {
     PROCTOR_AUDIT_WHO(proctor_audit_field)
+    { { NULL, 0 }, 0, 0 }
+};
+
+static const proctor_audit_field_t proctor_audit_what[] = {
+    PROCTOR_AUDIT_WHAT(proctor_audit_field)
     { { NULL, 0 }, 0, 0 }
 };
 
@@ -120,12 +124,16 @@ static const proctor_audit_field_t proctor_audit_why[] = {
 
 #define PROCTOR_AUDIT_NAMES                                                    \
     (sizeof(",\"targets\"")                                                    \
+     PROCTOR_AUDIT_CALL(proctor_audit_name)                                    \
      PROCTOR_AUDIT_WHO(proctor_audit_name)                                     \
+     PROCTOR_AUDIT_WHAT(proctor_audit_name)                                    \
      PROCTOR_AUDIT_WHY(proctor_audit_name))
 
 #define PROCTOR_AUDIT_LONGEST                                                  \
     (sizeof(PROCTOR_AUDIT_HEAD) + PROCTOR_TIME_LEN                             \
+     PROCTOR_AUDIT_CALL(proctor_audit_room)                                    \
      PROCTOR_AUDIT_WHO(proctor_audit_room)                                     \
+     PROCTOR_AUDIT_WHAT(proctor_audit_room)                                    \
      + sizeof(PROCTOR_AUDIT_OBJECT) + PROCTOR_AUDIT_TARGETS                    \
      + PROCTOR_PATH_PARAMS * (PROCTOR_AUDIT_TARGET_NAME + sizeof(",\"\":\"\""))\
      + sizeof(PROCTOR_AUDIT_SHA256) + 2 * PROCTOR_SHA256_LEN                   \
@@ -142,6 +150,9 @@ static const proctor_audit_field_t proctor_audit_why[] = {
 _Static_assert(
     PROCTOR_AUDIT_NAMES <= PROCTOR_AUDIT_CUTS, "names fit into cuts");
 _Static_assert(PROCTOR_AUDIT_LONGEST <= PROCTOR_AUDIT_LINE, "a line fits");
+_Static_assert(
+    (0 PROCTOR_AUDIT_WHO(proctor_audit_room)) <= PROCTOR_AUDIT_WHO_MAX,
+    "the ready members fit");
 
 
 size_t
@@ -155,7 +166,17 @@ proctor_audit_log_format(const proctor_audit_record_t *record, char *buf)
     line.pos = proctor_time_format(line.pos, record->time_us);
     *line.pos++ = '"';
 
-    proctor_audit_log_fields(&line, record, proctor_audit_who);
+    proctor_audit_log_fields(&line, record, proctor_audit_call);
+
+    if (record->who.data != NULL) {
+        line.pos =
+            proctor_audit_log_copy(line.pos, record->who.data, record->who.len);
+
+    } else {
+        proctor_audit_log_fields(&line, record, proctor_audit_who);
+    }
+
+    proctor_audit_log_fields(&line, record, proctor_audit_what);
     proctor_audit_log_targets(&line, record);
     proctor_audit_log_body(&line, record);
     proctor_audit_log_fields(&line, record, proctor_audit_why);
@@ -172,6 +193,20 @@ proctor_audit_log_format(const proctor_audit_record_t *record, char *buf)
     *line.pos++ = '\n';
 
     return (size_t) (line.pos - buf);
+}
+
+
+size_t
+proctor_audit_log_who(const proctor_audit_record_t *record, char *buf)
+{
+    proctor_audit_line_t line;
+
+    line.pos = buf;
+    line.cuts_end = line.cuts;
+
+    proctor_audit_log_fields(&line, record, proctor_audit_who);
+
+    return (line.cuts_end == line.cuts) ? (size_t) (line.pos - buf) : 0;
 }
 
 
@@ -216,8 +251,8 @@ proctor_audit_log_escape(
     size_t used, more;
 
     p = line->pos;
-    used = proctor_audit_log_plain(
-        p, text->data, text->len < max ? text->len : max);
+    used =
+        proctor_escape_copy(p, text->data, text->len < max ? text->len : max);
     p += used;
 
     if (used != text->len) {
@@ -230,134 +265,6 @@ proctor_audit_log_escape(
     line->pos = p;
 
     return used == text->len;
-}
-
-
-/*
- * Copies what needs no escape, in as few steps as there are blocks, and says
- * how much that was: nearly always all.  The last block overlaps the one before
- * it, or itself when the text is short.
- */
-
-static size_t
-proctor_audit_log_plain(char *dst, const char *src, size_t len)
-{
-    size_t i;
-    uint32_t low, high;
-
-    if (len >= PROCTOR_AUDIT_BLOCK) {
-        for (i = 0; i + PROCTOR_AUDIT_BLOCK <= len; i += PROCTOR_AUDIT_BLOCK) {
-            if (!proctor_audit_log_block(dst + i, src + i)) {
-                return i;
-            }
-        }
-
-        return proctor_audit_log_block(dst + len - PROCTOR_AUDIT_BLOCK,
-                   src + len - PROCTOR_AUDIT_BLOCK)
-                   ? len
-                   : i;
-    }
-
-    if (len >= 8) {
-        return proctor_audit_log_word(dst, src)
-                       && proctor_audit_log_word(dst + len - 8, src + len - 8)
-                   ? len
-                   : 0;
-    }
-
-    if (len < 4) {
-        return 0;
-    }
-
-    memcpy(&low, src, 4);
-    memcpy(&high, src + len - 4, 4);
-
-    if (!proctor_audit_is_plain((uint64_t) high << 32 | low)) {
-        return 0;
-    }
-
-    memcpy(dst, &low, 4);
-    memcpy(dst + len - 4, &high, 4);
-
-    return len;
-}
-
-
-#if defined(__SSE2__)
-
-/* bytes over 0x7f are negative, and so below the space, too */
-
-static inline int
-proctor_audit_log_block(char *dst, const char *src)
-{
-    __m128i bytes, odd;
-
-    bytes = _mm_loadu_si128((const __m128i *) (const void *) src);
-
-    odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
-        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
-
-    if (_mm_movemask_epi8(odd) != 0) {
-        return 0;
-    }
-
-    _mm_storeu_si128((__m128i *) (void *) dst, bytes);
-
-    return 1;
-}
-
-#else
-
-static inline int
-proctor_audit_log_block(char *dst, const char *src)
-{
-    return proctor_audit_log_word(dst, src)
-           && proctor_audit_log_word(dst + 8, src + 8);
-}
-
-#endif
-
-
-static inline int
-proctor_audit_log_word(char *dst, const char *src)
-{
-    uint64_t word;
-
-    memcpy(&word, src, sizeof(word));
-
-    if (!proctor_audit_is_plain(word)) {
-        return 0;
-    }
-
-    memcpy(dst, &word, sizeof(word));
-
-    return 1;
-}
-
-
-/*
- * 1 when all eight bytes are printable ASCII, none a quote or a backslash.  A
- * byte below n, or equal to n, sets the high bit of its place (Hacker's
- * Delight, 6-1).
- */
-
-#define proctor_audit_each(n)     ((n) * (UINT64_MAX / 255))
-#define proctor_audit_below(w, n) (((w) -proctor_audit_each(n)) & ~(w))
-#define proctor_audit_equal(w, n)                                              \
-    proctor_audit_below((w) ^ proctor_audit_each(n), 1)
-
-static inline int
-proctor_audit_is_plain(uint64_t word)
-{
-    uint64_t special;
-
-    special = word | proctor_audit_below(word, ' ')
-              | proctor_audit_equal(word, '"') | proctor_audit_equal(word, '\\')
-              | proctor_audit_equal(word, 0x7f);
-
-    return (special & proctor_audit_each(0x80)) == 0;
 }
 
 

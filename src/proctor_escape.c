@@ -7,12 +7,24 @@
  * the caller's buffer, keeps nothing, allocates nothing.
  */
 
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "proctor.h"
+
+
+#define PROCTOR_ESCAPE_BLOCK 16
 
 
 static size_t proctor_escape_one(char dst[12], const char **src, size_t len);
 static char *proctor_escape_unit(char *dst, uint32_t unit);
 static uint32_t proctor_escape_decode(const char *p, unsigned n);
+static inline int proctor_escape_block(char *dst, const char *src);
+static inline int proctor_escape_word(char *dst, const char *src);
+static inline int proctor_escape_is_plain(uint64_t word);
 
 
 /* printable ASCII that stands for itself: not a quote, backslash or DEL */
@@ -187,4 +199,122 @@ proctor_hex(char c)
     c |= 0x20; /* lower case */
 
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+
+/*
+ * Copies what needs no escape, in as few steps as there are blocks, and says
+ * how much that was: nearly always all.  The last block overlaps the one before
+ * it.
+ */
+
+size_t
+proctor_escape_copy(char *dst, const char *src, size_t len)
+{
+    size_t i;
+
+    if (len >= PROCTOR_ESCAPE_BLOCK) {
+        for (i = 0; i + PROCTOR_ESCAPE_BLOCK <= len;
+             i += PROCTOR_ESCAPE_BLOCK) {
+            if (!proctor_escape_block(dst + i, src + i)) {
+                return i;
+            }
+        }
+
+        return proctor_escape_block(dst + len - PROCTOR_ESCAPE_BLOCK,
+                   src + len - PROCTOR_ESCAPE_BLOCK)
+                   ? len
+                   : i;
+    }
+
+    if (len >= 8) {
+        return proctor_escape_word(dst, src)
+                       && proctor_escape_word(dst + len - 8, src + len - 8)
+                   ? len
+                   : 0;
+    }
+
+    for (i = 0; i < len && proctor_escape_plain[(uint8_t) src[i]]; i++) {
+        dst[i] = src[i];
+    }
+
+    return i;
+}
+
+
+#if defined(__SSE2__)
+
+/* bytes over 0x7f are negative, and so below the space, too */
+
+static inline int
+proctor_escape_block(char *dst, const char *src)
+{
+    __m128i bytes, odd;
+
+    bytes = _mm_loadu_si128((const __m128i *) (const void *) src);
+
+    odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
+        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+
+    if (_mm_movemask_epi8(odd) != 0) {
+        return 0;
+    }
+
+    _mm_storeu_si128((__m128i *) (void *) dst, bytes);
+
+    return 1;
+}
+
+#else
+
+static inline int
+proctor_escape_block(char *dst, const char *src)
+{
+    return proctor_escape_word(dst, src)
+           && proctor_escape_word(dst + 8, src + 8);
+}
+
+#endif
+
+
+static inline int
+proctor_escape_word(char *dst, const char *src)
+{
+    uint64_t word;
+
+    memcpy(&word, src, sizeof(word));
+
+    if (!proctor_escape_is_plain(word)) {
+        return 0;
+    }
+
+    memcpy(dst, &word, sizeof(word));
+
+    return 1;
+}
+
+
+/*
+ * 1 when all eight bytes are printable ASCII, none a quote or a backslash.  A
+ * byte below n, or equal to n, sets the high bit of its place (Hacker's
+ * Delight, 6-1).
+ */
+
+#define proctor_escape_each(n)     ((n) * (UINT64_MAX / 255))
+#define proctor_escape_below(w, n) (((w) -proctor_escape_each(n)) & ~(w))
+#define proctor_escape_equal(w, n)                                             \
+    proctor_escape_below((w) ^ proctor_escape_each(n), 1)
+
+static inline int
+proctor_escape_is_plain(uint64_t word)
+{
+    uint64_t special;
+
+    special =
+        word | proctor_escape_below(word, ' ') | proctor_escape_equal(word, '"')
+        | proctor_escape_equal(word, '\\') | proctor_escape_equal(word, 0x7f);
+
+    return (special & proctor_escape_each(0x80)) == 0;
 }
