@@ -62,7 +62,8 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
     proctor_teams_env_t env;
     ngx_http_proctor_conf_report_t to;
 
-    if (ngx_http_proctor_key_headers(cf, mcf) != NGX_OK) {
+    if (ngx_http_proctor_key_headers(cf, mcf) != NGX_OK
+        || ngx_http_proctor_status_init(cf, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

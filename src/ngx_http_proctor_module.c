@@ -43,6 +43,12 @@ static ngx_command_t ngx_http_proctor_commands[] = {
     { ngx_string("proctor_audit"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
         ngx_http_proctor_conf_audit, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
 
+    { ngx_string("proctor_redis"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
+        ngx_http_proctor_redis_conf, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("proctor_status"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+        ngx_http_proctor_status_conf, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
+
     { ngx_string("proctor"),
         NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1,
         ngx_conf_set_str_slot, NGX_HTTP_LOC_CONF_OFFSET,

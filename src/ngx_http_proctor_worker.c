@@ -57,6 +57,13 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     worker->audit_event.log = cycle->log;
     worker->log = cycle->log;
 
+    if (mcf->redis != NULL) {
+        worker->redis = ngx_http_proctor_redis_create(cycle, mcf->redis);
+        if (worker->redis == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     mcf->worker = worker;
 
     return NGX_OK;
@@ -78,6 +85,10 @@ ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
     worker = mcf->worker;
 
     ngx_http_proctor_audit_flush(mcf);
+
+    if (worker->redis != NULL) {
+        ngx_http_proctor_redis_destroy(worker->redis);
+    }
 
     proctor_json_free(&worker->doc);
     proctor_arena_destroy(worker->arena);

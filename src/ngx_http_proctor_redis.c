@@ -1,0 +1,660 @@
+/*
+ * The Redis client of one worker: what is known of the server, and when it is
+ * asked again.
+ *
+ *              timer              connected         all as it should be
+ *     OFF --------------> CONNECTING -----> HANDSHAKE ----------------> READY
+ *      ^                      |                |                        |   ^
+ *      |  lost, or no reply   v                v     a missed deadline, |   |
+ *      +----------------------+----------------+     LOADING, BUSY      |   |
+ *      |                                                                v   |
+ *      +----------------------------------------------------------- SUSPECT +
+ *            lost, READONLY, ..., or ten deadlines                 PING, PONG
+ *
+ * Only READY takes calls, so the state is the circuit breaker, too: a server
+ * that hangs costs the calls that were under way their deadline, and after
+ * that only our own probes.  Both timers wait for a random part of a time that
+ * doubles, so that gateways do not come back all at once.
+ *
+ * Everything that ends a connection happens in a posted event (doom) or after
+ * hiredis returned (lost), never below somebody who still uses it.
+ */
+
+#include "ngx_http_proctor_redis.h"
+
+
+/* ms; each wait is between one half and the whole of it */
+#define NGX_HTTP_PROCTOR_REDIS_BACKOFF_MIN 200
+#define NGX_HTTP_PROCTOR_REDIS_BACKOFF_MAX 1000
+
+#define NGX_HTTP_PROCTOR_REDIS_REPEAT 60 /* s between two words on an error */
+
+
+typedef enum {
+    NGX_HTTP_PROCTOR_REDIS_NOTHING = 0, /* the caller's affair */
+    NGX_HTTP_PROCTOR_REDIS_WAIT,        /* it will pass: probe until then */
+    NGX_HTTP_PROCTOR_REDIS_RECONNECT    /* not the server that it was */
+} ngx_http_proctor_redis_effect_e;
+
+typedef struct {
+    const char *word;
+    ngx_http_proctor_redis_effect_e effect;
+} ngx_http_proctor_redis_class_t;
+
+
+static void ngx_http_proctor_redis_retry(ngx_event_t *ev);
+static void ngx_http_proctor_redis_connect(ngx_http_proctor_redis_t *redis);
+static ngx_int_t ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis);
+static void ngx_http_proctor_redis_greeted(void *data,
+    ngx_http_proctor_redis_status_e status,
+    const ngx_http_proctor_redis_reply_t *replies);
+static ngx_int_t ngx_http_proctor_redis_greeting_fits(
+    ngx_http_proctor_redis_t *redis, const char *command,
+    const ngx_http_proctor_redis_reply_t *reply, const proctor_str_t *expected);
+static void ngx_http_proctor_redis_ping(ngx_http_proctor_redis_t *redis);
+static void ngx_http_proctor_redis_pong(void *data,
+    ngx_http_proctor_redis_status_e status,
+    const ngx_http_proctor_redis_reply_t *replies);
+static void ngx_http_proctor_redis_ready(ngx_http_proctor_redis_t *redis);
+static void ngx_http_proctor_redis_suspect(ngx_http_proctor_redis_t *redis,
+    ngx_http_proctor_redis_status_e status, const char *reason);
+static void ngx_http_proctor_redis_later(ngx_http_proctor_redis_t *redis);
+static void ngx_http_proctor_redis_error(ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_reply_t *reply);
+static void ngx_http_proctor_redis_say(
+    ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_status_e status);
+
+
+static const ngx_http_proctor_redis_class_t ngx_http_proctor_redis_classes[] = {
+    [NGX_HTTP_PROCTOR_REDIS_REPLY] = { "reply", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_TIMEOUT] = { "timeout", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_DOWN] = { "down", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_NOSCRIPT] = { "noscript", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_LOADING] = { "loading",
+        NGX_HTTP_PROCTOR_REDIS_WAIT },
+    [NGX_HTTP_PROCTOR_REDIS_BUSY] = { "busy", NGX_HTTP_PROCTOR_REDIS_WAIT },
+    [NGX_HTTP_PROCTOR_REDIS_READONLY] = { "readonly",
+        NGX_HTTP_PROCTOR_REDIS_RECONNECT },
+    [NGX_HTTP_PROCTOR_REDIS_MASTERDOWN] = { "masterdown",
+        NGX_HTTP_PROCTOR_REDIS_RECONNECT },
+    [NGX_HTTP_PROCTOR_REDIS_NOAUTH] = { "noauth",
+        NGX_HTTP_PROCTOR_REDIS_RECONNECT },
+    [NGX_HTTP_PROCTOR_REDIS_NOPERM] = { "noperm", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_OOM] = { "oom", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_MISCONF] = { "misconf", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_NOREPLICAS] = { "noreplicas", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_WRONGTYPE] = { "wrongtype", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_CLUSTER] = { "cluster", 0 },
+    [NGX_HTTP_PROCTOR_REDIS_FULL] = { "full",
+        NGX_HTTP_PROCTOR_REDIS_RECONNECT },
+    [NGX_HTTP_PROCTOR_REDIS_ERR] = { "err", 0 },
+};
+
+static const char *ngx_http_proctor_redis_states[] = {
+    [NGX_HTTP_PROCTOR_REDIS_OFF] = "off",
+    [NGX_HTTP_PROCTOR_REDIS_CONNECTING] = "connecting",
+    [NGX_HTTP_PROCTOR_REDIS_HANDSHAKE] = "handshake",
+    [NGX_HTTP_PROCTOR_REDIS_SUSPECT] = "suspect",
+    [NGX_HTTP_PROCTOR_REDIS_READY] = "ready",
+};
+
+static const proctor_str_t ngx_http_proctor_redis_ok = proctor_str("OK");
+static const proctor_str_t ngx_http_proctor_redis_hello = proctor_str("PONG");
+
+
+ngx_http_proctor_redis_t *
+ngx_http_proctor_redis_create(
+    ngx_cycle_t *cycle, ngx_http_proctor_redis_conf_t *conf)
+{
+    ngx_http_proctor_redis_t *redis;
+
+    redis = ngx_pcalloc(cycle->pool, sizeof(ngx_http_proctor_redis_t));
+    if (redis == NULL) {
+        return NULL;
+    }
+
+    redis->conf = conf;
+    redis->log = cycle->log;
+    redis->backoff = NGX_HTTP_PROCTOR_REDIS_BACKOFF_MIN;
+
+    ngx_queue_init(&redis->flight);
+    ngx_queue_init(&redis->done);
+    ngx_queue_init(&redis->free);
+
+    redis->deadline.handler = ngx_http_proctor_redis_op_deadline;
+    redis->deadline.data = redis;
+    redis->deadline.log = cycle->log;
+
+    redis->retry.handler = ngx_http_proctor_redis_retry;
+    redis->retry.data = redis;
+    redis->retry.log = cycle->log;
+    redis->retry.cancelable = 1;
+
+    redis->handshake.handler = ngx_http_proctor_redis_greeted;
+    redis->handshake.data = redis;
+    redis->probe.handler = ngx_http_proctor_redis_pong;
+    redis->probe.data = redis;
+
+    if (ngx_http_proctor_redis_reply_init(redis) != NGX_OK) {
+        return NULL;
+    }
+
+    ngx_http_proctor_redis_connect(redis);
+
+    return redis;
+}
+
+
+void
+ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis)
+{
+    redis->state = NGX_HTTP_PROCTOR_REDIS_OFF;
+
+    ngx_http_proctor_redis_event_close(redis);
+    ngx_http_proctor_redis_op_destroy(redis);
+
+    proctor_arena_destroy(redis->arenas[0]);
+    proctor_arena_destroy(redis->arenas[1]);
+
+    if (redis->deadline.timer_set) {
+        ngx_del_timer(&redis->deadline);
+    }
+
+    if (redis->retry.timer_set) {
+        ngx_del_timer(&redis->retry);
+    }
+
+    if (redis->retry.posted) {
+        ngx_delete_posted_event(&redis->retry);
+    }
+}
+
+
+void
+ngx_http_proctor_redis_view(
+    const ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_view_t *view)
+{
+    view->state = redis->state;
+    view->word = ngx_http_proctor_redis_states[redis->state];
+    view->reason = redis->reason;
+    view->name = redis->conf->name;
+    view->pending = redis->pending;
+    view->stats = &redis->stats;
+}
+
+
+const char *
+ngx_http_proctor_redis_word(ngx_http_proctor_redis_status_e status)
+{
+    return ngx_http_proctor_redis_classes[status].word;
+}
+
+
+/* a timer's, or posted: the time has come to do what the state asks for */
+
+static void
+ngx_http_proctor_redis_retry(ngx_event_t *ev)
+{
+    ngx_http_proctor_redis_t *redis = ev->data;
+
+    if (redis->state == NGX_HTTP_PROCTOR_REDIS_OFF && redis->ac != NULL) {
+        ngx_http_proctor_redis_event_close(redis);
+        ngx_http_proctor_redis_lost(redis);
+        return;
+    }
+
+    if (ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    if (redis->state == NGX_HTTP_PROCTOR_REDIS_OFF) {
+        ngx_http_proctor_redis_connect(redis);
+
+    } else if (redis->state == NGX_HTTP_PROCTOR_REDIS_SUSPECT) {
+        ngx_http_proctor_redis_ping(redis);
+    }
+}
+
+
+/* The greeting waits in the output until the connection stands. */
+
+static void
+ngx_http_proctor_redis_connect(ngx_http_proctor_redis_t *redis)
+{
+    const ngx_http_proctor_redis_peer_t *peer;
+
+    peer = &redis->conf->peers[redis->peer];
+    redis->peer = (redis->peer + 1) % redis->conf->npeers;
+
+    redis->stats.connects++;
+
+    if (ngx_http_proctor_redis_event_open(redis, peer) != NGX_OK) {
+        ngx_http_proctor_redis_lost(redis);
+        return;
+    }
+
+    redis->state = NGX_HTTP_PROCTOR_REDIS_CONNECTING;
+
+    if (ngx_http_proctor_redis_greet(redis) != NGX_OK) {
+        ngx_http_proctor_redis_doom(
+            redis, NGX_HTTP_PROCTOR_REDIS_DOWN, "out of memory");
+    }
+}
+
+
+void
+ngx_http_proctor_redis_connected(ngx_http_proctor_redis_t *redis)
+{
+    redis->state = NGX_HTTP_PROCTOR_REDIS_HANDSHAKE;
+}
+
+
+/*
+ * PING [AUTH] [SELECT] CLIENT SETNAME, SCRIPT LOAD...: one write, one read.
+ * Which replies stand where is known from the configuration alone.
+ */
+
+static ngx_int_t
+ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis)
+{
+    u_char db[NGX_INT_T_LEN], name[64];
+    ngx_int_t rc;
+    ngx_uint_t i, n;
+    proctor_str_t auth[3], select[2], script[NGX_HTTP_PROCTOR_REDIS_SCRIPTS][3];
+    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_REDIS_BATCH];
+    ngx_http_proctor_redis_conf_t *conf = redis->conf;
+
+    proctor_str_t ping[] = { proctor_str("PING") };
+    proctor_str_t setname[] = { proctor_str("CLIENT"), proctor_str("SETNAME"),
+        { (char *) name, 0 } };
+
+    ngx_memzero(commands, sizeof(commands));
+    n = 0;
+
+    if (conf->password.len != 0) {
+        auth[0] = (proctor_str_t) proctor_str("AUTH");
+        auth[1] = (proctor_str_t){ (char *) conf->user.data, conf->user.len };
+        auth[2] =
+            (proctor_str_t){ (char *) conf->password.data, conf->password.len };
+
+        if (conf->user.len == 0) {
+            auth[1] = auth[2];
+        }
+
+        commands[n].argv = auth;
+        commands[n++].argc = (conf->user.len == 0) ? 2 : 3;
+    }
+
+    if (conf->db != 0) {
+        select[0] = (proctor_str_t) proctor_str("SELECT");
+        select[1].data = (char *) db;
+        select[1].len = ngx_sprintf(db, "%ui", conf->db) - db;
+
+        commands[n].argv = select;
+        commands[n++].argc = 2;
+    }
+
+    commands[n].argv = ping;
+    commands[n++].argc = 1;
+
+    setname[2].len =
+        ngx_sprintf(name, "proctor-%ui-%P", ngx_worker, ngx_pid) - name;
+
+    commands[n].argv = setname;
+    commands[n++].argc = 3;
+
+    for (i = 0; i < conf->nscripts; i++) {
+        script[i][0] = (proctor_str_t) proctor_str("SCRIPT");
+        script[i][1] = (proctor_str_t) proctor_str("LOAD");
+        script[i][2] = conf->scripts[i].text;
+
+        commands[n].argv = script[i];
+        commands[n++].argc = 3;
+    }
+
+    rc = ngx_http_proctor_redis_op_send(redis, &redis->handshake, commands, n);
+
+    if (redis->bytes != NULL) {
+        ngx_explicit_memzero(redis->bytes, redis->size);
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_proctor_redis_greeted(void *data,
+    ngx_http_proctor_redis_status_e status,
+    const ngx_http_proctor_redis_reply_t *replies)
+{
+    ngx_uint_t i;
+    ngx_http_proctor_redis_t *redis = data;
+    ngx_http_proctor_redis_conf_t *conf = redis->conf;
+
+    if (status == NGX_HTTP_PROCTOR_REDIS_DOWN) {
+        return; /* lost() goes on */
+    }
+
+    if (status == NGX_HTTP_PROCTOR_REDIS_TIMEOUT) {
+        ngx_http_proctor_redis_doom(redis, status,
+            "no connection and greeting within %ui ms", conf->connect_timeout);
+        return;
+    }
+
+    if (conf->password.len != 0
+        && ngx_http_proctor_redis_greeting_fits(
+               redis, "AUTH", replies++, &ngx_http_proctor_redis_ok)
+               != NGX_OK) {
+        return;
+    }
+
+    if (conf->db != 0
+        && ngx_http_proctor_redis_greeting_fits(
+               redis, "SELECT", replies++, &ngx_http_proctor_redis_ok)
+               != NGX_OK) {
+        return;
+    }
+
+    if (ngx_http_proctor_redis_greeting_fits(
+            redis, "PING", replies++, &ngx_http_proctor_redis_hello)
+        != NGX_OK) {
+        return;
+    }
+
+    replies++; /* the name is a courtesy, which some users may not pay */
+
+    for (i = 0; i < conf->nscripts; i++) {
+        if (ngx_http_proctor_redis_greeting_fits(
+                redis, "SCRIPT LOAD", replies++, &conf->scripts[i].sha1)
+            != NGX_OK) {
+            return;
+        }
+    }
+
+    ngx_http_proctor_redis_ready(redis);
+}
+
+
+/* The text of an error may repeat what AUTH said: its word alone is told. */
+
+static ngx_int_t
+ngx_http_proctor_redis_greeting_fits(ngx_http_proctor_redis_t *redis,
+    const char *command, const ngx_http_proctor_redis_reply_t *reply,
+    const proctor_str_t *expected)
+{
+    size_t len;
+
+    if ((reply->type == NGX_HTTP_PROCTOR_REDIS_WORD
+            || reply->type == NGX_HTTP_PROCTOR_REDIS_STRING)
+        && reply->str.len == expected->len
+        && ngx_memcmp(reply->str.data, expected->data, expected->len) == 0) {
+        return NGX_OK;
+    }
+
+    if (reply->type != NGX_HTTP_PROCTOR_REDIS_ERROR) {
+        ngx_http_proctor_redis_doom(redis, NGX_HTTP_PROCTOR_REDIS_DOWN,
+            "not what Redis answers to %s", command);
+        return NGX_ERROR;
+    }
+
+    len = (reply->error == NGX_HTTP_PROCTOR_REDIS_FULL)
+              ? reply->str.len
+              : ngx_http_proctor_redis_reply_word(&reply->str);
+
+    ngx_http_proctor_redis_doom(redis, reply->error, "%s was answered by %*s",
+        command, ngx_min(len, 64), reply->str.data);
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_http_proctor_redis_ping(ngx_http_proctor_redis_t *redis)
+{
+    ngx_http_proctor_redis_command_t command;
+
+    static const proctor_str_t ping[] = { proctor_str("PING") };
+
+    command.argv = ping;
+    command.argc = 1;
+    command.script = NULL;
+
+    if (redis->probe.op != NULL
+        || ngx_http_proctor_redis_op_send(redis, &redis->probe, &command, 1)
+               != NGX_OK) {
+        ngx_http_proctor_redis_later(redis);
+    }
+}
+
+
+static void
+ngx_http_proctor_redis_pong(void *data, ngx_http_proctor_redis_status_e status,
+    const ngx_http_proctor_redis_reply_t *replies)
+{
+    ngx_http_proctor_redis_t *redis = data;
+
+    if (redis->state != NGX_HTTP_PROCTOR_REDIS_SUSPECT) {
+        return; /* lost, or doomed */
+    }
+
+    if (status != NGX_HTTP_PROCTOR_REDIS_REPLY) {
+        ngx_http_proctor_redis_later(redis);
+        return;
+    }
+
+    if (replies[0].type != NGX_HTTP_PROCTOR_REDIS_WORD) {
+        ngx_http_proctor_redis_doom(redis, NGX_HTTP_PROCTOR_REDIS_DOWN,
+            "not what Redis answers to PING");
+        return;
+    }
+
+    ngx_http_proctor_redis_ready(redis);
+}
+
+
+static void
+ngx_http_proctor_redis_ready(ngx_http_proctor_redis_t *redis)
+{
+    redis->state = NGX_HTTP_PROCTOR_REDIS_READY;
+    redis->reason[0] = '\0';
+    redis->ready_since = ngx_current_msec;
+    redis->ill = 0;
+
+    if (redis->said != NGX_HTTP_PROCTOR_REDIS_REPLY) {
+        redis->said = NGX_HTTP_PROCTOR_REDIS_REPLY;
+
+        ngx_log_error(NGX_LOG_WARN, redis->log, 0, "proctor redis: %V is back",
+            &redis->conf->name);
+    }
+}
+
+
+void
+ngx_http_proctor_redis_silent(ngx_http_proctor_redis_t *redis)
+{
+    char reason[NGX_HTTP_PROCTOR_REDIS_REASON];
+
+    (void) ngx_sprintf(
+        (u_char *) reason, "no reply within %ui ms%Z", redis->conf->timeout);
+
+    ngx_http_proctor_redis_suspect(
+        redis, NGX_HTTP_PROCTOR_REDIS_TIMEOUT, reason);
+}
+
+
+void
+ngx_http_proctor_redis_heard(
+    ngx_http_proctor_redis_t *redis, const ngx_http_proctor_redis_op_t *op)
+{
+    ngx_uint_t i;
+    ngx_http_proctor_redis_effect_e effect;
+
+    if (op->replies == NULL) {
+        return; /* lost */
+    }
+
+    for (i = 0; i < op->n; i++) {
+        if (op->replies[i].type == NGX_HTTP_PROCTOR_REDIS_ERROR) {
+            ngx_http_proctor_redis_error(redis, &op->replies[i]);
+        }
+    }
+
+    effect = ngx_http_proctor_redis_classes[op->status].effect;
+
+    if (redis->state != NGX_HTTP_PROCTOR_REDIS_READY
+        || effect != NGX_HTTP_PROCTOR_REDIS_WAIT) {
+        redis->ill = 0;
+    }
+
+    if (effect == NGX_HTTP_PROCTOR_REDIS_WAIT
+        && ++redis->ill == NGX_HTTP_PROCTOR_REDIS_ILL) {
+        ngx_http_proctor_redis_suspect(
+            redis, op->status, ngx_http_proctor_redis_word(op->status));
+    }
+
+    if (effect == NGX_HTTP_PROCTOR_REDIS_RECONNECT
+        && redis->state >= NGX_HTTP_PROCTOR_REDIS_SUSPECT) {
+        ngx_http_proctor_redis_doom(
+            redis, op->status, "%s", ngx_http_proctor_redis_word(op->status));
+    }
+}
+
+
+/* counted each time, spoken of from time to time: its word, not its text,
+   which may repeat what was asked */
+
+static void
+ngx_http_proctor_redis_error(ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_reply_t *reply)
+{
+    time_t *said = &redis->said_error[reply->error];
+
+    redis->stats.errors[reply->error]++;
+
+    if (redis->state < NGX_HTTP_PROCTOR_REDIS_SUSPECT
+        || (*said != 0 && ngx_time() - *said < NGX_HTTP_PROCTOR_REDIS_REPEAT)) {
+        return;
+    }
+
+    *said = ngx_time();
+
+    ngx_log_error(NGX_LOG_WARN, redis->log, 0,
+        "proctor redis: %V answers %*s: %s", &redis->conf->name,
+        ngx_http_proctor_redis_reply_word(&reply->str), reply->str.data,
+        (reply->error == NGX_HTTP_PROCTOR_REDIS_CLUSTER)
+            ? "a cluster is not supported"
+            : "such calls are taken as failed");
+}
+
+
+static void
+ngx_http_proctor_redis_suspect(ngx_http_proctor_redis_t *redis,
+    ngx_http_proctor_redis_status_e status, const char *reason)
+{
+    if (redis->state != NGX_HTTP_PROCTOR_REDIS_READY) {
+        return;
+    }
+
+    redis->state = NGX_HTTP_PROCTOR_REDIS_SUSPECT;
+    redis->stats.suspected++;
+
+    ngx_cpystrn((u_char *) redis->reason, (u_char *) reason,
+        NGX_HTTP_PROCTOR_REDIS_REASON);
+
+    ngx_http_proctor_redis_say(redis, status);
+    ngx_http_proctor_redis_later(redis);
+}
+
+
+void
+ngx_http_proctor_redis_doom(ngx_http_proctor_redis_t *redis,
+    ngx_http_proctor_redis_status_e status, const char *fmt, ...)
+{
+    u_char *p;
+    va_list args;
+
+    if (redis->state == NGX_HTTP_PROCTOR_REDIS_OFF) {
+        return;
+    }
+
+    redis->state = NGX_HTTP_PROCTOR_REDIS_OFF;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf((u_char *) redis->reason,
+        (u_char *) redis->reason + NGX_HTTP_PROCTOR_REDIS_REASON - 1, fmt,
+        args);
+    va_end(args);
+
+    *p = '\0';
+
+    ngx_http_proctor_redis_say(redis, status);
+
+    ngx_post_event(&redis->retry, &ngx_posted_events);
+}
+
+
+void
+ngx_http_proctor_redis_lost(ngx_http_proctor_redis_t *redis)
+{
+    redis->state = NGX_HTTP_PROCTOR_REDIS_OFF;
+    redis->stats.losses++;
+
+    ngx_http_proctor_redis_say(redis, NGX_HTTP_PROCTOR_REDIS_DOWN);
+    ngx_http_proctor_redis_later(redis);
+
+    ngx_http_proctor_redis_op_lose(redis);
+    ngx_http_proctor_redis_op_deliver(redis);
+}
+
+
+/* once for each cause; that it is gone follows from all others */
+
+static void
+ngx_http_proctor_redis_say(
+    ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_status_e status)
+{
+    if (redis->said == status
+        || (redis->said != NGX_HTTP_PROCTOR_REDIS_REPLY
+            && status <= NGX_HTTP_PROCTOR_REDIS_DOWN)) {
+        return;
+    }
+
+    redis->said = status;
+
+    ngx_log_error(NGX_LOG_WARN, redis->log, 0,
+        "proctor redis: %V is away: %s, going on without it",
+        &redis->conf->name, redis->reason);
+}
+
+
+/* A server that served for a while is soon asked again. */
+
+static void
+ngx_http_proctor_redis_later(ngx_http_proctor_redis_t *redis)
+{
+    ngx_msec_t wait;
+
+    if (ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    if (redis->ready_since != 0
+        && ngx_current_msec - redis->ready_since
+               > NGX_HTTP_PROCTOR_REDIS_BACKOFF_MAX) {
+        redis->backoff = NGX_HTTP_PROCTOR_REDIS_BACKOFF_MIN;
+    }
+
+    redis->ready_since = 0;
+
+    wait =
+        redis->backoff / 2 + (ngx_msec_t) ngx_random() % (redis->backoff / 2);
+
+    redis->backoff =
+        ngx_min(redis->backoff * 2, NGX_HTTP_PROCTOR_REDIS_BACKOFF_MAX);
+
+    if (redis->retry.timer_set) {
+        ngx_del_timer(&redis->retry);
+    }
+
+    ngx_add_timer(&redis->retry, wait);
+}

@@ -1,0 +1,520 @@
+/*
+ * hiredis on nginx's event loop: the one file that knows both, and the
+ * versions of hiredis (0.14 and 1.x).
+ *
+ * Level-triggered, because hiredis reads 16 KB an event and would never hear
+ * of the rest.  Commands are written by a posted event, so that those of one
+ * turn of the loop leave in one write(); EPOLLOUT is watched only while
+ * connecting, or when the socket is full.
+ *
+ * hiredis frees its context by itself when a connection fails: after each
+ * redisAsyncHandle*() it may be gone, which the cleanup hook notes by setting
+ * redis->ac to NULL.  It aborts the process at a reply to nothing, so none is
+ * ever shown to it (..._idle, ..._reply).
+ */
+
+#include "ngx_http_proctor_redis.h"
+#include <hiredis/hiredis.h>
+#include <hiredis/async.h>
+
+
+/* what hiredis's reader keeps of its buffer when it is empty */
+#define NGX_HTTP_PROCTOR_REDIS_KEEP (256 * 1024)
+
+/* arrays in arrays; hiredis 1.x has no limit of its own */
+#define NGX_HTTP_PROCTOR_REDIS_DEPTH 7
+
+#if (HIREDIS_MAJOR >= 1)
+typedef size_t ngx_http_proctor_redis_count_t;
+#else
+typedef int ngx_http_proctor_redis_count_t;
+#endif
+
+
+static void ngx_http_proctor_redis_event_attach(ngx_http_proctor_redis_t *redis,
+    redisAsyncContext *ac, ngx_connection_t *c);
+static void ngx_http_proctor_redis_event_read_handler(ngx_event_t *rev);
+static void ngx_http_proctor_redis_event_write_handler(ngx_event_t *wev);
+static ngx_int_t ngx_http_proctor_redis_event_idle(
+    ngx_http_proctor_redis_t *redis);
+static void ngx_http_proctor_redis_event_reply(
+    redisAsyncContext *ac, void *reply, void *data);
+static void ngx_http_proctor_redis_event_add_read(void *data);
+static void ngx_http_proctor_redis_event_del_read(void *data);
+static void ngx_http_proctor_redis_event_add_write(void *data);
+static void ngx_http_proctor_redis_event_del_write(void *data);
+static void ngx_http_proctor_redis_event_cleanup(void *data);
+static void ngx_http_proctor_redis_event_reason(
+    ngx_http_proctor_redis_t *redis, const char *reason);
+static void *ngx_http_proctor_redis_event_string(
+    const redisReadTask *task, char *str, size_t len);
+static void *ngx_http_proctor_redis_event_array(
+    const redisReadTask *task, ngx_http_proctor_redis_count_t n);
+static void *ngx_http_proctor_redis_event_integer(
+    const redisReadTask *task, long long value);
+static void *ngx_http_proctor_redis_event_nil(const redisReadTask *task);
+static void ngx_http_proctor_redis_event_free(void *reply);
+
+#if (HIREDIS_MAJOR >= 1)
+static void *ngx_http_proctor_redis_event_double(
+    const redisReadTask *task, double value, char *str, size_t len);
+static void *ngx_http_proctor_redis_event_bool(
+    const redisReadTask *task, int value);
+#endif
+
+
+_Static_assert(
+    (int) NGX_HTTP_PROCTOR_REDIS_STRING == REDIS_REPLY_STRING
+        && (int) NGX_HTTP_PROCTOR_REDIS_ARRAY == REDIS_REPLY_ARRAY
+        && (int) NGX_HTTP_PROCTOR_REDIS_INTEGER == REDIS_REPLY_INTEGER
+        && (int) NGX_HTTP_PROCTOR_REDIS_NIL == REDIS_REPLY_NIL
+        && (int) NGX_HTTP_PROCTOR_REDIS_WORD == REDIS_REPLY_STATUS
+        && (int) NGX_HTTP_PROCTOR_REDIS_ERROR == REDIS_REPLY_ERROR,
+    "hiredis looks at the type of our replies");
+
+
+static redisReplyObjectFunctions ngx_http_proctor_redis_event_functions = {
+    .createString = ngx_http_proctor_redis_event_string,
+    .createArray = ngx_http_proctor_redis_event_array,
+    .createInteger = ngx_http_proctor_redis_event_integer,
+    .createNil = ngx_http_proctor_redis_event_nil,
+#if (HIREDIS_MAJOR >= 1)
+    .createDouble = ngx_http_proctor_redis_event_double,
+    .createBool = ngx_http_proctor_redis_event_bool,
+#endif
+    .freeObject = ngx_http_proctor_redis_event_free,
+};
+
+
+ngx_int_t
+ngx_http_proctor_redis_event_open(
+    ngx_http_proctor_redis_t *redis, const ngx_http_proctor_redis_peer_t *peer)
+{
+    ngx_connection_t *c;
+    redisAsyncContext *ac;
+
+    redis->reason[0] = '\0';
+
+    /* the address is numeric: nothing here asks a name server */
+
+    ac = (peer->port == 0) ? redisAsyncConnectUnix(peer->host)
+                           : redisAsyncConnect(peer->host, peer->port);
+
+    if (ac == NULL) {
+        ngx_http_proctor_redis_event_reason(redis, "out of memory");
+        return NGX_ERROR;
+    }
+
+    if (ac->err != 0) {
+        ngx_http_proctor_redis_event_reason(redis, ac->errstr);
+        redisAsyncFree(ac);
+        return NGX_ERROR;
+    }
+
+    c = ngx_get_connection(ac->c.fd, redis->log);
+    if (c == NULL) {
+        ngx_http_proctor_redis_event_reason(redis, "no connection is free");
+        redisAsyncFree(ac);
+        return NGX_ERROR;
+    }
+
+    ngx_http_proctor_redis_event_attach(redis, ac, c);
+
+    if (ngx_add_event(c->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT)
+        == NGX_ERROR) {
+        ngx_http_proctor_redis_event_reason(redis, "no event could be added");
+        redisAsyncFree(ac);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_proctor_redis_event_attach(
+    ngx_http_proctor_redis_t *redis, redisAsyncContext *ac, ngx_connection_t *c)
+{
+    c->data = redis;
+    c->log = redis->log;
+    c->read->log = redis->log;
+    c->write->log = redis->log;
+    c->read->handler = ngx_http_proctor_redis_event_read_handler;
+    c->write->handler = ngx_http_proctor_redis_event_write_handler;
+    c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
+
+    ac->data = redis;
+    ac->ev.data = redis;
+    ac->ev.addRead = ngx_http_proctor_redis_event_add_read;
+    ac->ev.delRead = ngx_http_proctor_redis_event_del_read;
+    ac->ev.addWrite = ngx_http_proctor_redis_event_add_write;
+    ac->ev.delWrite = ngx_http_proctor_redis_event_del_write;
+    ac->ev.cleanup = ngx_http_proctor_redis_event_cleanup;
+
+    ac->c.reader->fn = &ngx_http_proctor_redis_event_functions;
+    ac->c.reader->privdata = redis;
+    ac->c.reader->maxbuf = NGX_HTTP_PROCTOR_REDIS_KEEP;
+
+    redis->ac = ac;
+    redis->connection = c;
+    redis->output = 0;
+}
+
+
+void
+ngx_http_proctor_redis_event_close(ngx_http_proctor_redis_t *redis)
+{
+    if (redis->ac != NULL) {
+        redisAsyncFree(redis->ac);
+    }
+}
+
+
+ngx_int_t
+ngx_http_proctor_redis_event_write(
+    ngx_http_proctor_redis_t *redis, const u_char *bytes, size_t len)
+{
+    if (redisAsyncFormattedCommand(redis->ac,
+            ngx_http_proctor_redis_event_reply, NULL, (const char *) bytes, len)
+        != REDIS_OK) {
+        return NGX_ERROR;
+    }
+
+    redis->output += len;
+
+    return NGX_OK;
+}
+
+
+size_t
+ngx_http_proctor_redis_event_queued(const ngx_http_proctor_redis_t *redis)
+{
+    return sdslen(redis->ac->c.obuf);
+}
+
+
+static void
+ngx_http_proctor_redis_event_read_handler(ngx_event_t *rev)
+{
+    redisReader *reader;
+    ngx_connection_t *c = rev->data;
+    ngx_http_proctor_redis_t *redis = c->data;
+
+    if (c->close) {
+        ngx_http_proctor_redis_doom(redis, NGX_HTTP_PROCTOR_REDIS_DOWN,
+            "the worker has no more time to shut down");
+        return;
+    }
+
+    if (ngx_queue_empty(&redis->flight)
+        && ngx_http_proctor_redis_event_idle(redis) != NGX_OK) {
+        return;
+    }
+
+    redisAsyncHandleRead(redis->ac);
+
+    if (redis->ac == NULL) {
+        ngx_http_proctor_redis_lost(redis);
+        return;
+    }
+
+    reader = redis->ac->c.reader;
+
+    if (reader->len - reader->pos > redis->conf->max_reply) {
+        ngx_http_proctor_redis_doom(redis, NGX_HTTP_PROCTOR_REDIS_DOWN,
+            "a reply is over %ui bytes", redis->conf->max_reply);
+    }
+
+    ngx_http_proctor_redis_op_deliver(redis);
+}
+
+
+static void
+ngx_http_proctor_redis_event_write_handler(ngx_event_t *wev)
+{
+    ngx_connection_t *c = wev->data;
+    ngx_http_proctor_redis_t *redis = c->data;
+
+    redis->writing = 1;
+    redisAsyncHandleWrite(redis->ac);
+    redis->writing = 0;
+
+    if (redis->ac == NULL) {
+        ngx_http_proctor_redis_lost(redis);
+        return;
+    }
+
+    if (redis->state == NGX_HTTP_PROCTOR_REDIS_CONNECTING
+        && (redis->ac->c.flags & REDIS_CONNECTED)) {
+        ngx_http_proctor_redis_connected(redis);
+    }
+}
+
+
+/* Nothing was asked: is this the end, or an answer all the same? */
+
+static ngx_int_t
+ngx_http_proctor_redis_event_idle(ngx_http_proctor_redis_t *redis)
+{
+    char byte;
+    ssize_t n;
+
+    n = recv(redis->connection->fd, &byte, 1, MSG_PEEK);
+
+    if (n == -1 && (ngx_errno == NGX_EAGAIN || ngx_errno == NGX_EINTR)) {
+        return NGX_AGAIN;
+    }
+
+    if (n > 0) {
+        ngx_http_proctor_redis_doom(redis, NGX_HTTP_PROCTOR_REDIS_DOWN,
+            "it answered what nobody had asked");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* on hiredis's stack, also for each command of a connection that ends */
+
+static void
+ngx_http_proctor_redis_event_reply(
+    redisAsyncContext *ac, void *reply, void *data)
+{
+    redisReader *reader;
+    ngx_http_proctor_redis_t *redis = ac->data;
+
+    (void) data;
+
+    if (reply == NULL) {
+        return;
+    }
+
+    reader = ac->c.reader;
+
+    if (ngx_http_proctor_redis_op_reply(redis) == NGX_OK
+        && !(ngx_queue_empty(&redis->flight) && reader->pos < reader->len)) {
+        return;
+    }
+
+    ngx_http_proctor_redis_event_reason(
+        redis, "it answered what nobody had asked");
+    redisAsyncFree(ac); /* once we return */
+}
+
+
+static void
+ngx_http_proctor_redis_event_add_read(void *data)
+{
+    ngx_event_t *rev;
+    ngx_http_proctor_redis_t *redis = data;
+
+    rev = redis->connection->read;
+
+    if (!rev->active) {
+        /* a failure leaves us deaf, which the deadlines notice */
+        (void) ngx_add_event(rev, NGX_READ_EVENT, NGX_LEVEL_EVENT);
+    }
+}
+
+
+static void
+ngx_http_proctor_redis_event_del_read(void *data)
+{
+    ngx_event_t *rev;
+    ngx_http_proctor_redis_t *redis = data;
+
+    rev = redis->connection->read;
+
+    if (rev->active) {
+        (void) ngx_del_event(rev, NGX_READ_EVENT, NGX_LEVEL_EVENT);
+    }
+}
+
+
+static void
+ngx_http_proctor_redis_event_add_write(void *data)
+{
+    ngx_event_t *wev;
+    ngx_http_proctor_redis_t *redis = data;
+
+    wev = redis->connection->write;
+
+    if (wev->active) {
+        return;
+    }
+
+    if (redis->writing) {
+        (void) ngx_add_event(wev, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
+        return;
+    }
+
+    ngx_post_event(wev, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_proctor_redis_event_del_write(void *data)
+{
+    ngx_event_t *wev;
+    ngx_http_proctor_redis_t *redis = data;
+
+    wev = redis->connection->write;
+
+    if (wev->active) {
+        (void) ngx_del_event(wev, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
+    }
+}
+
+
+/* called once by hiredis 0.14, twice by 1.x */
+
+static void
+ngx_http_proctor_redis_event_cleanup(void *data)
+{
+    redisAsyncContext *ac;
+    ngx_http_proctor_redis_t *redis = data;
+
+    ac = redis->ac;
+
+    if (ac == NULL) {
+        return;
+    }
+
+    if (ac->c.err != 0) {
+        ngx_http_proctor_redis_event_reason(redis, ac->c.errstr);
+    }
+
+    ngx_close_connection(redis->connection);
+
+    ac->c.fd = -1; /* closed: the number may soon be somebody else's */
+    redis->connection = NULL;
+    redis->ac = NULL;
+}
+
+
+/* the first one is the cause of those that follow */
+
+static void
+ngx_http_proctor_redis_event_reason(
+    ngx_http_proctor_redis_t *redis, const char *reason)
+{
+    if (redis->reason[0] == '\0') {
+        ngx_cpystrn((u_char *) redis->reason, (u_char *) reason,
+            NGX_HTTP_PROCTOR_REDIS_REASON);
+    }
+}
+
+
+static ngx_http_proctor_redis_reply_t *
+ngx_http_proctor_redis_event_object(const redisReadTask *task)
+{
+    return ngx_http_proctor_redis_reply_new(task->privdata,
+        (task->parent == NULL) ? NULL : task->parent->obj, task->idx,
+        task->type);
+}
+
+
+static void *
+ngx_http_proctor_redis_event_string(
+    const redisReadTask *task, char *str, size_t len)
+{
+    ngx_http_proctor_redis_reply_t *reply;
+
+    reply = ngx_http_proctor_redis_event_object(task);
+
+    if (reply == NULL
+        || ngx_http_proctor_redis_reply_string(task->privdata, reply, str, len)
+               != NGX_OK) {
+        return NULL;
+    }
+
+    return reply;
+}
+
+
+static void *
+ngx_http_proctor_redis_event_array(
+    const redisReadTask *task, ngx_http_proctor_redis_count_t n)
+{
+    ngx_uint_t depth;
+    const redisReadTask *parent;
+    ngx_http_proctor_redis_reply_t *reply;
+
+    depth = 0;
+
+    for (parent = task->parent; parent != NULL; parent = parent->parent) {
+        if (++depth > NGX_HTTP_PROCTOR_REDIS_DEPTH) {
+            ngx_http_proctor_redis_event_reason(
+                task->privdata, "a reply is nested too deeply");
+            return NULL;
+        }
+    }
+
+    reply = ngx_http_proctor_redis_event_object(task);
+
+    if (reply == NULL
+        || ngx_http_proctor_redis_reply_array(task->privdata, reply, n)
+               != NGX_OK) {
+        return NULL;
+    }
+
+    return reply;
+}
+
+
+static void *
+ngx_http_proctor_redis_event_integer(const redisReadTask *task, long long value)
+{
+    ngx_http_proctor_redis_reply_t *reply;
+
+    reply = ngx_http_proctor_redis_event_object(task);
+    if (reply != NULL) {
+        reply->integer = value;
+    }
+
+    return reply;
+}
+
+
+static void *
+ngx_http_proctor_redis_event_nil(const redisReadTask *task)
+{
+    return ngx_http_proctor_redis_event_object(task);
+}
+
+
+#if (HIREDIS_MAJOR >= 1)
+
+/* RESP3, which nobody asked for: refused by their type */
+
+static void *
+ngx_http_proctor_redis_event_double(
+    const redisReadTask *task, double value, char *str, size_t len)
+{
+    (void) value;
+    (void) str;
+    (void) len;
+
+    return ngx_http_proctor_redis_event_object(task);
+}
+
+
+static void *
+ngx_http_proctor_redis_event_bool(const redisReadTask *task, int value)
+{
+    (void) value;
+
+    return ngx_http_proctor_redis_event_object(task);
+}
+
+#endif
+
+
+/* replies lie in an arena, until their handler has returned */
+
+static void
+ngx_http_proctor_redis_event_free(void *reply)
+{
+    (void) reply;
+}
