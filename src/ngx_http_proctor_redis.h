@@ -2,9 +2,12 @@
  * What the files of the Redis client share and nobody else sees.
  *
  *     redis.c        the states, the breaker, when to connect
+ *     redis_greet.c  the handshake
  *     redis_op.c     operations: sent, answered, late, lost
- *     redis_reply.c  replies, as hiredis's reader builds them
+ *     redis_write.c  commands as bytes
  *     redis_event.c  hiredis on nginx's event loop
+ *     redis_reader.c hiredis's reader, which speaks to
+ *     redis_reply.c  replies and their memory
  *
  * A call's way: redis_op_send() puts an operation at the end of `flight` and
  * its bytes into hiredis's buffer; a posted event writes them once a loop
@@ -31,6 +34,7 @@
 #define NGX_HTTP_PROCTOR_REDIS_REASON  128
 
 struct redisAsyncContext;
+struct redisReplyObjectFunctions;
 
 struct ngx_http_proctor_redis_script_s {
     proctor_str_t text;
@@ -150,6 +154,17 @@ void ngx_http_proctor_redis_silent(ngx_http_proctor_redis_t *redis);
 void ngx_http_proctor_redis_heard(
     ngx_http_proctor_redis_t *redis, const ngx_http_proctor_redis_op_t *op);
 
+/* all was as it should be */
+void ngx_http_proctor_redis_ready(ngx_http_proctor_redis_t *redis);
+
+/* ngx_http_proctor_redis_greet.c */
+
+ngx_int_t ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis);
+/* its handler */
+void ngx_http_proctor_redis_greeted(void *data,
+    ngx_http_proctor_redis_status_e status,
+    const ngx_http_proctor_redis_reply_t *replies);
+
 /* ngx_http_proctor_redis_op.c */
 
 /* as ngx_http_proctor_redis_send(), in any state and over any limit */
@@ -164,6 +179,20 @@ void ngx_http_proctor_redis_op_deliver(ngx_http_proctor_redis_t *redis);
 void ngx_http_proctor_redis_op_lose(ngx_http_proctor_redis_t *redis);
 void ngx_http_proctor_redis_op_deadline(ngx_event_t *ev);
 void ngx_http_proctor_redis_op_destroy(ngx_http_proctor_redis_t *redis);
+
+/* ngx_http_proctor_redis_write.c */
+
+ngx_int_t ngx_http_proctor_redis_write_command(ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_command_t *command);
+/* EVAL once, by which the server learns the script again */
+ngx_int_t ngx_http_proctor_redis_write_eval(ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_op_t *op,
+    const ngx_http_proctor_redis_saved_t *saved);
+/* what that would need: keys and arguments of scripts, as they are sent */
+ngx_int_t ngx_http_proctor_redis_write_save(ngx_http_proctor_redis_op_t *op,
+    const ngx_http_proctor_redis_command_t *commands);
+/* after the last command of an operation */
+void ngx_http_proctor_redis_write_trim(ngx_http_proctor_redis_t *redis);
 
 /* ngx_http_proctor_redis_reply.c */
 
@@ -186,6 +215,10 @@ ngx_int_t ngx_http_proctor_redis_reply_hold(
 /* the upper-case word that an error begins with, as far as it is one */
 size_t ngx_http_proctor_redis_reply_word(const proctor_str_t *error);
 
+/* ngx_http_proctor_redis_reader.c */
+
+extern struct redisReplyObjectFunctions ngx_http_proctor_redis_reader;
+
 /* ngx_http_proctor_redis_event.c */
 
 /* NGX_ERROR: it failed at once, and the reason is set */
@@ -199,5 +232,9 @@ ngx_int_t ngx_http_proctor_redis_event_write(
 /* bytes that were not written yet */
 size_t ngx_http_proctor_redis_event_queued(
     const ngx_http_proctor_redis_t *redis);
+
+/* unless there is one: the first is the cause of those that follow */
+void ngx_http_proctor_redis_event_reason(
+    ngx_http_proctor_redis_t *redis, const char *reason);
 
 #endif /* NGX_HTTP_PROCTOR_REDIS_H_INCLUDED */

@@ -1,6 +1,5 @@
 /*
- * hiredis on nginx's event loop: the one file that knows both, and the
- * versions of hiredis (0.14 and 1.x).
+ * hiredis on nginx's event loop: the one file that knows both.
  *
  * Level-triggered, because hiredis reads 16 KB an event and would never hear
  * of the rest.  Commands are written by a posted event, so that those of one
@@ -21,15 +20,6 @@
 /* what hiredis's reader keeps of its buffer when it is empty */
 #define NGX_HTTP_PROCTOR_REDIS_KEEP (256 * 1024)
 
-/* arrays in arrays; hiredis 1.x has no limit of its own */
-#define NGX_HTTP_PROCTOR_REDIS_DEPTH 7
-
-#if (HIREDIS_MAJOR >= 1)
-typedef size_t ngx_http_proctor_redis_count_t;
-#else
-typedef int ngx_http_proctor_redis_count_t;
-#endif
-
 
 static void ngx_http_proctor_redis_event_attach(ngx_http_proctor_redis_t *redis,
     redisAsyncContext *ac, ngx_connection_t *c);
@@ -44,46 +34,6 @@ static void ngx_http_proctor_redis_event_del_read(void *data);
 static void ngx_http_proctor_redis_event_add_write(void *data);
 static void ngx_http_proctor_redis_event_del_write(void *data);
 static void ngx_http_proctor_redis_event_cleanup(void *data);
-static void ngx_http_proctor_redis_event_reason(
-    ngx_http_proctor_redis_t *redis, const char *reason);
-static void *ngx_http_proctor_redis_event_string(
-    const redisReadTask *task, char *str, size_t len);
-static void *ngx_http_proctor_redis_event_array(
-    const redisReadTask *task, ngx_http_proctor_redis_count_t n);
-static void *ngx_http_proctor_redis_event_integer(
-    const redisReadTask *task, long long value);
-static void *ngx_http_proctor_redis_event_nil(const redisReadTask *task);
-static void ngx_http_proctor_redis_event_free(void *reply);
-
-#if (HIREDIS_MAJOR >= 1)
-static void *ngx_http_proctor_redis_event_double(
-    const redisReadTask *task, double value, char *str, size_t len);
-static void *ngx_http_proctor_redis_event_bool(
-    const redisReadTask *task, int value);
-#endif
-
-
-_Static_assert(
-    (int) NGX_HTTP_PROCTOR_REDIS_STRING == REDIS_REPLY_STRING
-        && (int) NGX_HTTP_PROCTOR_REDIS_ARRAY == REDIS_REPLY_ARRAY
-        && (int) NGX_HTTP_PROCTOR_REDIS_INTEGER == REDIS_REPLY_INTEGER
-        && (int) NGX_HTTP_PROCTOR_REDIS_NIL == REDIS_REPLY_NIL
-        && (int) NGX_HTTP_PROCTOR_REDIS_WORD == REDIS_REPLY_STATUS
-        && (int) NGX_HTTP_PROCTOR_REDIS_ERROR == REDIS_REPLY_ERROR,
-    "hiredis looks at the type of our replies");
-
-
-static redisReplyObjectFunctions ngx_http_proctor_redis_event_functions = {
-    .createString = ngx_http_proctor_redis_event_string,
-    .createArray = ngx_http_proctor_redis_event_array,
-    .createInteger = ngx_http_proctor_redis_event_integer,
-    .createNil = ngx_http_proctor_redis_event_nil,
-#if (HIREDIS_MAJOR >= 1)
-    .createDouble = ngx_http_proctor_redis_event_double,
-    .createBool = ngx_http_proctor_redis_event_bool,
-#endif
-    .freeObject = ngx_http_proctor_redis_event_free,
-};
 
 
 ngx_int_t
@@ -151,7 +101,7 @@ ngx_http_proctor_redis_event_attach(
     ac->ev.delWrite = ngx_http_proctor_redis_event_del_write;
     ac->ev.cleanup = ngx_http_proctor_redis_event_cleanup;
 
-    ac->c.reader->fn = &ngx_http_proctor_redis_event_functions;
+    ac->c.reader->fn = &ngx_http_proctor_redis_reader;
     ac->c.reader->privdata = redis;
     ac->c.reader->maxbuf = NGX_HTTP_PROCTOR_REDIS_KEEP;
 
@@ -393,9 +343,7 @@ ngx_http_proctor_redis_event_cleanup(void *data)
 }
 
 
-/* the first one is the cause of those that follow */
-
-static void
+void
 ngx_http_proctor_redis_event_reason(
     ngx_http_proctor_redis_t *redis, const char *reason)
 {
@@ -403,118 +351,4 @@ ngx_http_proctor_redis_event_reason(
         ngx_cpystrn((u_char *) redis->reason, (u_char *) reason,
             NGX_HTTP_PROCTOR_REDIS_REASON);
     }
-}
-
-
-static ngx_http_proctor_redis_reply_t *
-ngx_http_proctor_redis_event_object(const redisReadTask *task)
-{
-    return ngx_http_proctor_redis_reply_new(task->privdata,
-        (task->parent == NULL) ? NULL : task->parent->obj, task->idx,
-        task->type);
-}
-
-
-static void *
-ngx_http_proctor_redis_event_string(
-    const redisReadTask *task, char *str, size_t len)
-{
-    ngx_http_proctor_redis_reply_t *reply;
-
-    reply = ngx_http_proctor_redis_event_object(task);
-
-    if (reply == NULL
-        || ngx_http_proctor_redis_reply_string(task->privdata, reply, str, len)
-               != NGX_OK) {
-        return NULL;
-    }
-
-    return reply;
-}
-
-
-static void *
-ngx_http_proctor_redis_event_array(
-    const redisReadTask *task, ngx_http_proctor_redis_count_t n)
-{
-    ngx_uint_t depth;
-    const redisReadTask *parent;
-    ngx_http_proctor_redis_reply_t *reply;
-
-    depth = 0;
-
-    for (parent = task->parent; parent != NULL; parent = parent->parent) {
-        if (++depth > NGX_HTTP_PROCTOR_REDIS_DEPTH) {
-            ngx_http_proctor_redis_event_reason(
-                task->privdata, "a reply is nested too deeply");
-            return NULL;
-        }
-    }
-
-    reply = ngx_http_proctor_redis_event_object(task);
-
-    if (reply == NULL
-        || ngx_http_proctor_redis_reply_array(task->privdata, reply, n)
-               != NGX_OK) {
-        return NULL;
-    }
-
-    return reply;
-}
-
-
-static void *
-ngx_http_proctor_redis_event_integer(const redisReadTask *task, long long value)
-{
-    ngx_http_proctor_redis_reply_t *reply;
-
-    reply = ngx_http_proctor_redis_event_object(task);
-    if (reply != NULL) {
-        reply->integer = value;
-    }
-
-    return reply;
-}
-
-
-static void *
-ngx_http_proctor_redis_event_nil(const redisReadTask *task)
-{
-    return ngx_http_proctor_redis_event_object(task);
-}
-
-
-#if (HIREDIS_MAJOR >= 1)
-
-/* RESP3, which nobody asked for: refused by their type */
-
-static void *
-ngx_http_proctor_redis_event_double(
-    const redisReadTask *task, double value, char *str, size_t len)
-{
-    (void) value;
-    (void) str;
-    (void) len;
-
-    return ngx_http_proctor_redis_event_object(task);
-}
-
-
-static void *
-ngx_http_proctor_redis_event_bool(const redisReadTask *task, int value)
-{
-    (void) value;
-
-    return ngx_http_proctor_redis_event_object(task);
-}
-
-#endif
-
-
-/* replies lie in an arena, until their handler has returned */
-
-static void
-ngx_http_proctor_redis_event_free(void *reply)
-{
-    (void) reply;
 }

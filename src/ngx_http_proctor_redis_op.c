@@ -15,12 +15,8 @@
 #include "ngx_http_proctor_redis.h"
 
 
-/* buffers larger than this are not kept for the next command */
-#define NGX_HTTP_PROCTOR_REDIS_BYTES_KEPT 65536
+/* what is larger is not kept for the next operation */
 #define NGX_HTTP_PROCTOR_REDIS_SAVED_KEPT 4096
-
-/* "$", a length, two line ends */
-#define NGX_HTTP_PROCTOR_REDIS_ARG_MAX (1 + NGX_SIZE_T_LEN + 4)
 
 
 static ngx_http_proctor_redis_op_t *ngx_http_proctor_redis_op_get(
@@ -29,24 +25,8 @@ static void ngx_http_proctor_redis_op_put(
     ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_op_t *op);
 static void ngx_http_proctor_redis_op_launch(
     ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_op_t *op);
-static ngx_int_t ngx_http_proctor_redis_op_save(ngx_http_proctor_redis_op_t *op,
-    const ngx_http_proctor_redis_command_t *commands);
-static ngx_int_t ngx_http_proctor_redis_op_write(
-    ngx_http_proctor_redis_t *redis,
-    const ngx_http_proctor_redis_command_t *command);
 static ngx_int_t ngx_http_proctor_redis_op_resend(
     ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_op_t *op);
-static ngx_int_t ngx_http_proctor_redis_op_write_eval(
-    ngx_http_proctor_redis_t *redis, const ngx_http_proctor_redis_op_t *op,
-    const ngx_http_proctor_redis_saved_t *saved);
-static ngx_int_t ngx_http_proctor_redis_op_room(
-    ngx_http_proctor_redis_t *redis, size_t size);
-static void ngx_http_proctor_redis_op_room_trim(
-    ngx_http_proctor_redis_t *redis);
-static size_t ngx_http_proctor_redis_op_args_size(
-    const proctor_str_t *argv, ngx_uint_t argc);
-static u_char *ngx_http_proctor_redis_op_arg(
-    u_char *p, const char *data, size_t len);
 static void ngx_http_proctor_redis_op_tell(ngx_http_proctor_redis_op_t *op,
     ngx_http_proctor_redis_status_e status,
     const ngx_http_proctor_redis_reply_t *replies);
@@ -105,7 +85,7 @@ ngx_http_proctor_redis_op_send(ngx_http_proctor_redis_t *redis,
     op->n = n;
     op->due = (1u << n) - 1;
 
-    if (ngx_http_proctor_redis_op_save(op, commands) != NGX_OK) {
+    if (ngx_http_proctor_redis_write_save(op, commands) != NGX_OK) {
         ngx_http_proctor_redis_op_put(redis, op);
         return NGX_BUSY;
     }
@@ -113,12 +93,13 @@ ngx_http_proctor_redis_op_send(ngx_http_proctor_redis_t *redis,
     op->start = redis->output;
 
     for (i = 0; i < n; i++) {
-        if (ngx_http_proctor_redis_op_write(redis, &commands[i]) != NGX_OK) {
+        if (ngx_http_proctor_redis_write_command(redis, &commands[i])
+            != NGX_OK) {
             break;
         }
     }
 
-    ngx_http_proctor_redis_op_room_trim(redis);
+    ngx_http_proctor_redis_write_trim(redis);
 
     if (i == 0) {
         ngx_http_proctor_redis_op_put(redis, op);
@@ -200,186 +181,6 @@ ngx_http_proctor_redis_op_launch(
     if (!redis->deadline.timer_set) {
         ngx_add_timer(&redis->deadline, timeout);
     }
-}
-
-
-/* what a resend would need: keys and arguments of scripts, as they are sent */
-
-static ngx_int_t
-ngx_http_proctor_redis_op_save(ngx_http_proctor_redis_op_t *op,
-    const ngx_http_proctor_redis_command_t *commands)
-{
-    u_char *p;
-    size_t size;
-    ngx_uint_t i, j;
-
-    size = 0;
-
-    for (i = 0; i < op->n; i++) {
-        op->commands[i].script = commands[i].script;
-
-        if (commands[i].script != NULL) {
-            size += ngx_http_proctor_redis_op_args_size(
-                commands[i].argv, commands[i].argc);
-        }
-    }
-
-    if (size > op->saved_size) {
-        ngx_free(op->saved);
-        op->saved_size = 0;
-
-        op->saved = ngx_alloc(size, ngx_cycle->log);
-        if (op->saved == NULL) {
-            return NGX_ERROR;
-        }
-
-        op->saved_size = size;
-    }
-
-    p = op->saved;
-
-    for (i = 0; i < op->n; i++) {
-        if (commands[i].script == NULL) {
-            continue;
-        }
-
-        op->commands[i].argc = commands[i].argc;
-        op->commands[i].offset = p - op->saved;
-
-        for (j = 0; j < commands[i].argc; j++) {
-            p = ngx_http_proctor_redis_op_arg(
-                p, commands[i].argv[j].data, commands[i].argv[j].len);
-        }
-
-        op->commands[i].len = p - op->saved - op->commands[i].offset;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_proctor_redis_op_write(ngx_http_proctor_redis_t *redis,
-    const ngx_http_proctor_redis_command_t *command)
-{
-    u_char *p;
-    ngx_uint_t i, argc;
-
-    if (ngx_http_proctor_redis_op_room(
-            redis, 128
-                       + ngx_http_proctor_redis_op_args_size(
-                           command->argv, command->argc))
-        != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    argc = command->argc + (command->script != NULL ? 2 : 0);
-    p = ngx_sprintf(redis->bytes, "*%ui" CRLF, argc);
-
-    if (command->script != NULL) {
-        p = ngx_http_proctor_redis_op_arg(p, "EVALSHA", 7);
-        p = ngx_http_proctor_redis_op_arg(
-            p, command->script->sha1.data, command->script->sha1.len);
-    }
-
-    for (i = 0; i < command->argc; i++) {
-        p = ngx_http_proctor_redis_op_arg(
-            p, command->argv[i].data, command->argv[i].len);
-    }
-
-    *p = '\0';
-
-    return ngx_http_proctor_redis_event_write(
-        redis, redis->bytes, p - redis->bytes);
-}
-
-
-/* EVAL once, by which the server learns the script again */
-
-static ngx_int_t
-ngx_http_proctor_redis_op_write_eval(ngx_http_proctor_redis_t *redis,
-    const ngx_http_proctor_redis_op_t *op,
-    const ngx_http_proctor_redis_saved_t *saved)
-{
-    u_char *p;
-
-    if (ngx_http_proctor_redis_op_room(
-            redis, 128 + saved->script->text.len + saved->len)
-        != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_sprintf(redis->bytes, "*%ui" CRLF, saved->argc + 2);
-    p = ngx_http_proctor_redis_op_arg(p, "EVAL", 4);
-    p = ngx_http_proctor_redis_op_arg(
-        p, saved->script->text.data, saved->script->text.len);
-    p = ngx_cpymem(p, op->saved + saved->offset, saved->len);
-    *p = '\0';
-
-    return ngx_http_proctor_redis_event_write(
-        redis, redis->bytes, p - redis->bytes);
-}
-
-
-static ngx_int_t
-ngx_http_proctor_redis_op_room(ngx_http_proctor_redis_t *redis, size_t size)
-{
-    if (size <= redis->size) {
-        return NGX_OK;
-    }
-
-    ngx_free(redis->bytes);
-    redis->size = 0;
-
-    size = ngx_max(size, 4096);
-
-    redis->bytes = ngx_alloc(size, redis->log);
-    if (redis->bytes == NULL) {
-        return NGX_ERROR;
-    }
-
-    redis->size = size;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_proctor_redis_op_room_trim(ngx_http_proctor_redis_t *redis)
-{
-    if (redis->size > NGX_HTTP_PROCTOR_REDIS_BYTES_KEPT) {
-        ngx_free(redis->bytes);
-        redis->bytes = NULL;
-        redis->size = 0;
-    }
-}
-
-
-static size_t
-ngx_http_proctor_redis_op_args_size(const proctor_str_t *argv, ngx_uint_t argc)
-{
-    size_t size;
-    ngx_uint_t i;
-
-    size = argc * NGX_HTTP_PROCTOR_REDIS_ARG_MAX;
-
-    for (i = 0; i < argc; i++) {
-        size += argv[i].len;
-    }
-
-    return size;
-}
-
-
-static u_char *
-ngx_http_proctor_redis_op_arg(u_char *p, const char *data, size_t len)
-{
-    p = ngx_sprintf(p, "$%uz" CRLF, len);
-    p = ngx_cpymem(p, data, len);
-    *p++ = CR;
-    *p++ = LF;
-
-    return p;
 }
 
 
@@ -498,7 +299,7 @@ ngx_http_proctor_redis_op_resend(
             continue;
         }
 
-        if (ngx_http_proctor_redis_op_write_eval(redis, op, &op->commands[i])
+        if (ngx_http_proctor_redis_write_eval(redis, op, &op->commands[i])
             != NGX_OK) {
             ngx_http_proctor_redis_doom(
                 redis, NGX_HTTP_PROCTOR_REDIS_DOWN, "out of memory");
@@ -508,7 +309,7 @@ ngx_http_proctor_redis_op_resend(
         redis->stats.resent++;
     }
 
-    ngx_http_proctor_redis_op_room_trim(redis);
+    ngx_http_proctor_redis_write_trim(redis);
     ngx_http_proctor_redis_op_launch(redis, op);
 
     return NGX_OK;
