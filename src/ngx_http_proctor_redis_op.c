@@ -9,7 +9,8 @@
  *
  * All operations have the same patience, so flight is also ordered by
  * deadline, and one timer is enough.  It is set when the first is sent and
- * looked at only when it fires.
+ * looked at only when it fires.  A worker that is to end waits for it as long
+ * as somebody, or a command that nobody waits for, may still be answered.
  */
 
 #include "ngx_http_proctor_redis.h"
@@ -178,6 +179,9 @@ ngx_http_proctor_redis_op_launch(
     ngx_queue_insert_tail(&redis->flight, &op->queue);
     redis->pending++;
 
+    redis->deadline.cancelable =
+        (redis->state == NGX_HTTP_PROCTOR_REDIS_CONNECTING);
+
     if (!redis->deadline.timer_set) {
         ngx_add_timer(&redis->deadline, timeout);
     }
@@ -215,6 +219,7 @@ ngx_http_proctor_redis_op_reply(ngx_http_proctor_redis_t *redis)
     ngx_queue_remove(&op->queue);
     ngx_queue_insert_tail(&redis->done, &op->queue);
     redis->pending--;
+    redis->deadline.cancelable |= (redis->pending == 0);
 
     if (!redis->turned) {
         redis->turned = 1;
@@ -352,6 +357,7 @@ ngx_http_proctor_redis_op_lose(ngx_http_proctor_redis_t *redis)
     }
 
     redis->pending = 0;
+    redis->deadline.cancelable = 1;
 }
 
 
@@ -423,6 +429,7 @@ ngx_http_proctor_redis_op_deadline(ngx_event_t *ev)
     }
 
     if (!ev->timer_set) {
+        ev->cancelable = 1; /* nobody waits, we only wonder */
         ngx_add_timer(ev, (ngx_msec_t) left);
     }
 }
