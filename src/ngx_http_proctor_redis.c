@@ -77,7 +77,7 @@ static const ngx_http_proctor_redis_class_t ngx_http_proctor_redis_classes[] = {
     [NGX_HTTP_PROCTOR_REDIS_NOREPLICAS] = { "noreplicas", 0 },
     [NGX_HTTP_PROCTOR_REDIS_WRONGTYPE] = { "wrongtype", 0 },
     [NGX_HTTP_PROCTOR_REDIS_CLUSTER] = { "cluster", 0 },
-    [NGX_HTTP_PROCTOR_REDIS_FULL] = { "full",
+    [NGX_HTTP_PROCTOR_REDIS_FULL] = { "maxclients",
         NGX_HTTP_PROCTOR_REDIS_RECONNECT },
     [NGX_HTTP_PROCTOR_REDIS_ERR] = { "err", 0 },
 };
@@ -426,10 +426,28 @@ ngx_http_proctor_redis_doom(ngx_http_proctor_redis_t *redis,
 void
 ngx_http_proctor_redis_lost(ngx_http_proctor_redis_t *redis)
 {
+    ngx_http_proctor_redis_op_t *op;
+    ngx_http_proctor_redis_status_e status;
+
     redis->state = NGX_HTTP_PROCTOR_REDIS_OFF;
     redis->stats.losses++;
 
-    ngx_http_proctor_redis_say(redis, NGX_HTTP_PROCTOR_REDIS_DOWN);
+    status = NGX_HTTP_PROCTOR_REDIS_DOWN;
+
+    if (!ngx_queue_empty(&redis->flight)) {
+        op = ngx_queue_data(
+            ngx_queue_head(&redis->flight), ngx_http_proctor_redis_op_t, queue);
+
+        /* a server may give its reason, then close */
+
+        if (op->status != NGX_HTTP_PROCTOR_REDIS_REPLY) {
+            status = op->status;
+            (void) ngx_sprintf((u_char *) redis->reason, "%s, then the end%Z",
+                ngx_http_proctor_redis_word(status));
+        }
+    }
+
+    ngx_http_proctor_redis_say(redis, status);
     ngx_http_proctor_redis_later(redis);
 
     ngx_http_proctor_redis_op_lose(redis);
