@@ -149,11 +149,9 @@ sub leave {
 sub due {
     my $due = 10;
     for my $client (values %clients) {
-        for my $part (@{ $client->{out} }[0 .. 0]) {
-            next unless $part;
-            my $left = ($part->{at} // 0) - time;
-            $due = $left < 0.0005 ? 0.0005 : $left if $left < $due;
-        }
+        next unless @{ $client->{out} };
+        my $left = ($client->{out}[0]{at} // 0) - time;
+        $due = $left < 0.0005 ? 0.0005 : $left if $left < $due;
     }
     return $due;
 }
