@@ -49,7 +49,9 @@ static void ngx_http_proctor_redis_pong(void *data,
     ngx_http_proctor_redis_status_e status,
     const ngx_http_proctor_redis_reply_t *replies);
 static void ngx_http_proctor_redis_suspect(ngx_http_proctor_redis_t *redis,
-    ngx_http_proctor_redis_status_e status, const char *reason);
+    ngx_http_proctor_redis_status_e status, const char *fmt, ...);
+static void ngx_http_proctor_redis_explain_args(
+    ngx_http_proctor_redis_t *redis, const char *fmt, va_list args);
 static void ngx_http_proctor_redis_later(ngx_http_proctor_redis_t *redis);
 static void ngx_http_proctor_redis_error(ngx_http_proctor_redis_t *redis,
     const ngx_http_proctor_redis_reply_t *reply);
@@ -287,6 +289,7 @@ ngx_http_proctor_redis_ready(ngx_http_proctor_redis_t *redis)
 {
     redis->state = NGX_HTTP_PROCTOR_REDIS_READY;
     redis->reason[0] = '\0';
+    redis->explained = 0;
     redis->ready_since = ngx_current_msec;
     redis->ill = 0;
 
@@ -302,13 +305,8 @@ ngx_http_proctor_redis_ready(ngx_http_proctor_redis_t *redis)
 void
 ngx_http_proctor_redis_silent(ngx_http_proctor_redis_t *redis)
 {
-    char reason[NGX_HTTP_PROCTOR_REDIS_REASON];
-
-    (void) ngx_sprintf(
-        (u_char *) reason, "no reply within %ui ms%Z", redis->conf->timeout);
-
-    ngx_http_proctor_redis_suspect(
-        redis, NGX_HTTP_PROCTOR_REDIS_TIMEOUT, reason);
+    ngx_http_proctor_redis_suspect(redis, NGX_HTTP_PROCTOR_REDIS_TIMEOUT,
+        "no reply within %ui ms", redis->conf->timeout);
 }
 
 
@@ -339,7 +337,7 @@ ngx_http_proctor_redis_heard(
     if (effect == NGX_HTTP_PROCTOR_REDIS_WAIT
         && ++redis->ill == NGX_HTTP_PROCTOR_REDIS_ILL) {
         ngx_http_proctor_redis_suspect(
-            redis, op->status, ngx_http_proctor_redis_word(op->status));
+            redis, op->status, "%s", ngx_http_proctor_redis_word(op->status));
     }
 
     if (effect == NGX_HTTP_PROCTOR_REDIS_RECONNECT
@@ -379,8 +377,10 @@ ngx_http_proctor_redis_error(ngx_http_proctor_redis_t *redis,
 
 static void
 ngx_http_proctor_redis_suspect(ngx_http_proctor_redis_t *redis,
-    ngx_http_proctor_redis_status_e status, const char *reason)
+    ngx_http_proctor_redis_status_e status, const char *fmt, ...)
 {
+    va_list args;
+
     if (redis->state != NGX_HTTP_PROCTOR_REDIS_READY) {
         return;
     }
@@ -388,8 +388,9 @@ ngx_http_proctor_redis_suspect(ngx_http_proctor_redis_t *redis,
     redis->state = NGX_HTTP_PROCTOR_REDIS_SUSPECT;
     redis->stats.suspected++;
 
-    ngx_cpystrn((u_char *) redis->reason, (u_char *) reason,
-        NGX_HTTP_PROCTOR_REDIS_REASON);
+    va_start(args, fmt);
+    ngx_http_proctor_redis_explain_args(redis, fmt, args);
+    va_end(args);
 
     ngx_http_proctor_redis_say(redis, status);
     ngx_http_proctor_redis_later(redis);
@@ -400,7 +401,6 @@ void
 ngx_http_proctor_redis_doom(ngx_http_proctor_redis_t *redis,
     ngx_http_proctor_redis_status_e status, const char *fmt, ...)
 {
-    u_char *p;
     va_list args;
 
     if (redis->state == NGX_HTTP_PROCTOR_REDIS_OFF) {
@@ -410,16 +410,40 @@ ngx_http_proctor_redis_doom(ngx_http_proctor_redis_t *redis,
     redis->state = NGX_HTTP_PROCTOR_REDIS_OFF;
 
     va_start(args, fmt);
-    p = ngx_vslprintf((u_char *) redis->reason,
-        (u_char *) redis->reason + NGX_HTTP_PROCTOR_REDIS_REASON - 1, fmt,
-        args);
+    ngx_http_proctor_redis_explain_args(redis, fmt, args);
     va_end(args);
-
-    *p = '\0';
 
     ngx_http_proctor_redis_say(redis, status);
 
     ngx_post_event(&redis->retry, &ngx_posted_events);
+}
+
+
+void
+ngx_http_proctor_redis_explain(
+    ngx_http_proctor_redis_t *redis, const char *fmt, ...)
+{
+    va_list args;
+
+    if (!redis->explained) {
+        va_start(args, fmt);
+        ngx_http_proctor_redis_explain_args(redis, fmt, args);
+        va_end(args);
+    }
+}
+
+
+static void
+ngx_http_proctor_redis_explain_args(
+    ngx_http_proctor_redis_t *redis, const char *fmt, va_list args)
+{
+    u_char *p, *last;
+
+    last = (u_char *) redis->reason + NGX_HTTP_PROCTOR_REDIS_REASON - 1;
+    p = ngx_vslprintf((u_char *) redis->reason, last, fmt, args);
+    *p = '\0';
+
+    redis->explained = 1;
 }
 
 
@@ -442,8 +466,9 @@ ngx_http_proctor_redis_lost(ngx_http_proctor_redis_t *redis)
 
         if (op->status != NGX_HTTP_PROCTOR_REDIS_REPLY) {
             status = op->status;
-            (void) ngx_sprintf((u_char *) redis->reason, "%s, then the end%Z",
-                ngx_http_proctor_redis_word(status));
+            redis->explained = 0;
+            ngx_http_proctor_redis_explain(
+                redis, "%s, then the end", ngx_http_proctor_redis_word(status));
         }
     }
 

@@ -101,13 +101,14 @@ struct ngx_http_proctor_redis_s {
     ngx_http_proctor_redis_conf_t *conf;
     ngx_log_t *log;
     ngx_http_proctor_redis_state_e state;
-    char reason[NGX_HTTP_PROCTOR_REDIS_REASON]; /* for not being ready */
+    char reason[NGX_HTTP_PROCTOR_REDIS_REASON]; /* until it is ready */
 
     /* the connection; OFF with a context: it is about to be closed */
     struct redisAsyncContext *ac;
     ngx_connection_t *connection;
     ngx_uint_t peer; /* the address whose turn it is */
     unsigned writing : 1;
+    unsigned explained : 1; /* `reason` is this connection's */
 
     ngx_queue_t flight; /* sent, oldest first */
     ngx_queue_t done;   /* answered or lost; handlers are due */
@@ -144,6 +145,10 @@ struct ngx_http_proctor_redis_s {
 
 /* the connection is gone: everybody who waits is told */
 void ngx_http_proctor_redis_lost(ngx_http_proctor_redis_t *redis);
+/* the reason why it is not, or will not be, ready: the first one is the cause
+   of those that follow */
+void ngx_http_proctor_redis_explain(
+    ngx_http_proctor_redis_t *redis, const char *fmt, ...);
 /* closes it, later in this turn of the loop; `fmt` is the reason */
 void ngx_http_proctor_redis_doom(ngx_http_proctor_redis_t *redis,
     ngx_http_proctor_redis_status_e status, const char *fmt, ...);
@@ -232,9 +237,5 @@ ngx_int_t ngx_http_proctor_redis_event_write(
 /* bytes that were not written yet */
 size_t ngx_http_proctor_redis_event_queued(
     const ngx_http_proctor_redis_t *redis);
-
-/* unless there is one: the first is the cause of those that follow */
-void ngx_http_proctor_redis_event_reason(
-    ngx_http_proctor_redis_t *redis, const char *reason);
 
 #endif /* NGX_HTTP_PROCTOR_REDIS_H_INCLUDED */

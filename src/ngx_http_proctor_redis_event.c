@@ -43,7 +43,7 @@ ngx_http_proctor_redis_event_open(
     ngx_connection_t *c;
     redisAsyncContext *ac;
 
-    redis->reason[0] = '\0';
+    redis->explained = 0;
 
     /* the address is numeric: nothing here asks a name server */
 
@@ -51,19 +51,19 @@ ngx_http_proctor_redis_event_open(
                            : redisAsyncConnect(peer->host, peer->port);
 
     if (ac == NULL) {
-        ngx_http_proctor_redis_event_reason(redis, "out of memory");
+        ngx_http_proctor_redis_explain(redis, "out of memory");
         return NGX_ERROR;
     }
 
     if (ac->err != 0) {
-        ngx_http_proctor_redis_event_reason(redis, ac->errstr);
+        ngx_http_proctor_redis_explain(redis, "%s", ac->errstr);
         redisAsyncFree(ac);
         return NGX_ERROR;
     }
 
     c = ngx_get_connection(ac->c.fd, redis->log);
     if (c == NULL) {
-        ngx_http_proctor_redis_event_reason(redis, "no connection is free");
+        ngx_http_proctor_redis_explain(redis, "no connection is free");
         redisAsyncFree(ac);
         return NGX_ERROR;
     }
@@ -72,7 +72,7 @@ ngx_http_proctor_redis_event_open(
 
     if (ngx_add_event(c->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT)
         == NGX_ERROR) {
-        ngx_http_proctor_redis_event_reason(redis, "no event could be added");
+        ngx_http_proctor_redis_explain(redis, "no event could be added");
         redisAsyncFree(ac);
         return NGX_ERROR;
     }
@@ -247,8 +247,7 @@ ngx_http_proctor_redis_event_reply(
         return;
     }
 
-    ngx_http_proctor_redis_event_reason(
-        redis, "it answered what nobody had asked");
+    ngx_http_proctor_redis_explain(redis, "it answered what nobody had asked");
     redisAsyncFree(ac); /* once we return */
 }
 
@@ -332,7 +331,7 @@ ngx_http_proctor_redis_event_cleanup(void *data)
     }
 
     if (ac->c.err != 0) {
-        ngx_http_proctor_redis_event_reason(redis, ac->c.errstr);
+        ngx_http_proctor_redis_explain(redis, "%s", ac->c.errstr);
     }
 
     ngx_close_connection(redis->connection);
@@ -340,15 +339,4 @@ ngx_http_proctor_redis_event_cleanup(void *data)
     ac->c.fd = -1; /* closed: the number may soon be somebody else's */
     redis->connection = NULL;
     redis->ac = NULL;
-}
-
-
-void
-ngx_http_proctor_redis_event_reason(
-    ngx_http_proctor_redis_t *redis, const char *reason)
-{
-    if (redis->reason[0] == '\0') {
-        ngx_cpystrn((u_char *) redis->reason, (u_char *) reason,
-            NGX_HTTP_PROCTOR_REDIS_REASON);
-    }
 }

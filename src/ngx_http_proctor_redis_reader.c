@@ -96,7 +96,7 @@ ngx_http_proctor_redis_reader_array(
 
     for (parent = task->parent; parent != NULL; parent = parent->parent) {
         if (++depth > NGX_HTTP_PROCTOR_REDIS_DEPTH) {
-            ngx_http_proctor_redis_event_reason(
+            ngx_http_proctor_redis_explain(
                 task->privdata, "a reply is nested too deeply");
             return NULL;
         }

@@ -88,8 +88,8 @@ ngx_http_proctor_redis_reply_new(ngx_http_proctor_redis_t *redis,
 
     if (type < NGX_HTTP_PROCTOR_REDIS_STRING
         || type > NGX_HTTP_PROCTOR_REDIS_ERROR) {
-        (void) ngx_sprintf((u_char *) redis->reason,
-            "a reply has the type %d, which was not asked for%Z", type);
+        ngx_http_proctor_redis_explain(
+            redis, "a reply has the type %d, which was not asked for", type);
         return NULL;
     }
 
@@ -127,8 +127,8 @@ ngx_http_proctor_redis_reply_string(ngx_http_proctor_redis_t *redis,
         proctor_arena_strndup(redis->arenas[redis->building], str, len);
 
     if (reply->str.data == NULL) {
-        (void) ngx_sprintf((u_char *) redis->reason,
-            "a reply is over %ui bytes%Z", redis->conf->max_reply);
+        ngx_http_proctor_redis_explain(
+            redis, "a reply is over %ui bytes", redis->conf->max_reply);
         return NGX_ERROR;
     }
 
@@ -154,8 +154,8 @@ ngx_http_proctor_redis_reply_array(ngx_http_proctor_redis_t *redis,
     }
 
     if (reply->element == NULL) {
-        (void) ngx_sprintf((u_char *) redis->reason,
-            "a reply of %uz elements is over %ui bytes%Z", n,
+        ngx_http_proctor_redis_explain(redis,
+            "a reply of %uz elements is over %ui bytes", n,
             redis->conf->max_reply);
         return NGX_ERROR;
     }
