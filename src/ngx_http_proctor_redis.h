@@ -1,7 +1,8 @@
 /*
  * What the files of the Redis client share and nobody else sees.
  *
- *     redis.c        the states, the breaker, when to connect
+ *     redis.c        the states, and when to connect
+ *     redis_health.c what silence and errors mean; the probe
  *     redis_greet.c  the handshake
  *     redis_op.c     operations: sent, answered, late, lost
  *     redis_write.c  commands as bytes
@@ -153,14 +154,31 @@ void ngx_http_proctor_redis_explain(
 void ngx_http_proctor_redis_doom(ngx_http_proctor_redis_t *redis,
     ngx_http_proctor_redis_status_e status, const char *fmt, ...);
 void ngx_http_proctor_redis_connected(ngx_http_proctor_redis_t *redis);
+/* all was as it should be */
+void ngx_http_proctor_redis_ready(ngx_http_proctor_redis_t *redis);
+
+/* tries again, after a while */
+void ngx_http_proctor_redis_later(ngx_http_proctor_redis_t *redis);
+/* in the log, once for each cause; that it is gone follows from all others */
+void ngx_http_proctor_redis_say(
+    ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_status_e status);
+/* the reason in any case */
+void ngx_http_proctor_redis_explain_args(
+    ngx_http_proctor_redis_t *redis, const char *fmt, va_list args);
+
+/* ngx_http_proctor_redis_health.c */
+
 /* an operation was not answered in time */
 void ngx_http_proctor_redis_silent(ngx_http_proctor_redis_t *redis);
 /* an operation was answered: what follows from how */
 void ngx_http_proctor_redis_heard(
     ngx_http_proctor_redis_t *redis, const ngx_http_proctor_redis_op_t *op);
-
-/* all was as it should be */
-void ngx_http_proctor_redis_ready(ngx_http_proctor_redis_t *redis);
+/* asks a server that is SUSPECT how it is */
+void ngx_http_proctor_redis_ping(ngx_http_proctor_redis_t *redis);
+/* the handler of that */
+void ngx_http_proctor_redis_pong(void *data,
+    ngx_http_proctor_redis_status_e status,
+    const ngx_http_proctor_redis_reply_t *replies);
 
 /* ngx_http_proctor_redis_greet.c */
 

@@ -28,6 +28,7 @@ static void ngx_http_proctor_redis_op_launch(
     ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_op_t *op);
 static ngx_int_t ngx_http_proctor_redis_op_resend(
     ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_op_t *op);
+static void ngx_http_proctor_redis_op_watch(ngx_http_proctor_redis_t *redis);
 static void ngx_http_proctor_redis_op_tell(ngx_http_proctor_redis_op_t *op,
     ngx_http_proctor_redis_status_e status,
     const ngx_http_proctor_redis_reply_t *replies);
@@ -361,11 +362,6 @@ ngx_http_proctor_redis_op_lose(ngx_http_proctor_redis_t *redis)
 }
 
 
-/*
- * A worker that was busy itself must not blame Redis: what came meanwhile is
- * read in the turn of the loop before the second look.
- */
-
 void
 ngx_http_proctor_redis_op_deadline(ngx_event_t *ev)
 {
@@ -379,16 +375,19 @@ ngx_http_proctor_redis_op_deadline(ngx_event_t *ev)
 
         op = ngx_queue_data(q, ngx_http_proctor_redis_op_t, queue);
 
-        left = (ngx_msec_int_t) (op->deadline - ngx_current_msec);
-
         if (op->expired) {
             continue;
         }
+
+        left = (ngx_msec_int_t) (op->deadline - ngx_current_msec);
 
         if (left > 0) {
             ngx_add_timer(ev, (ngx_msec_t) left);
             break;
         }
+
+        /* A worker that was busy itself must not blame Redis: what came
+           meanwhile is read in the turn of the loop before the second look. */
 
         if (!redis->second_look) {
             redis->second_look = 1;
@@ -405,9 +404,20 @@ ngx_http_proctor_redis_op_deadline(ngx_event_t *ev)
 
     redis->second_look = 0;
 
-    if (ngx_queue_empty(&redis->flight)) {
-        return;
+    if (!ngx_queue_empty(&redis->flight)) {
+        ngx_http_proctor_redis_op_watch(redis);
     }
+}
+
+
+/* RESP has no ids: behind a command without a reply all others wait, too */
+
+static void
+ngx_http_proctor_redis_op_watch(ngx_http_proctor_redis_t *redis)
+{
+    ngx_msec_t patience;
+    ngx_msec_int_t left;
+    ngx_http_proctor_redis_op_t *op;
 
     op = ngx_queue_data(
         ngx_queue_head(&redis->flight), ngx_http_proctor_redis_op_t, queue);
@@ -416,21 +426,18 @@ ngx_http_proctor_redis_op_deadline(ngx_event_t *ev)
         return;
     }
 
-    left = (ngx_msec_int_t) (op->sent
-                             + NGX_HTTP_PROCTOR_REDIS_PATIENCE
-                                   * redis->conf->timeout
-                             - ngx_current_msec);
+    patience = NGX_HTTP_PROCTOR_REDIS_PATIENCE * redis->conf->timeout;
+    left = (ngx_msec_int_t) (op->sent + patience - ngx_current_msec);
 
     if (left <= 0) {
         ngx_http_proctor_redis_doom(redis, NGX_HTTP_PROCTOR_REDIS_TIMEOUT,
-            "no reply within %ui ms",
-            NGX_HTTP_PROCTOR_REDIS_PATIENCE * redis->conf->timeout);
+            "no reply within %M ms", patience);
         return;
     }
 
-    if (!ev->timer_set) {
-        ev->cancelable = 1; /* nobody waits, we only wonder */
-        ngx_add_timer(ev, (ngx_msec_t) left);
+    if (!redis->deadline.timer_set) {
+        redis->deadline.cancelable = 1; /* nobody waits, we only wonder */
+        ngx_add_timer(&redis->deadline, (ngx_msec_t) left);
     }
 }
 

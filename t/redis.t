@@ -84,7 +84,7 @@ sub fixture {
     ) {
         my ($text, $why) = @$case;
         my ($fine, $said) = $says->("proctor_redis $text;");
-        $why ? like($said, $why, "proctor_redis $text: refused")
+        $why ? like($said, $why, 'proctor_redis ' . $text =~ s{\n}{ }r . ': refused')
             : ok($fine, "proctor_redis $text: fine") || diag $said;
     }
 
