@@ -51,7 +51,7 @@ static ngx_int_t ngx_http_proctor_redis_conf_peers(
 static char *ngx_http_proctor_redis_conf_string(
     ngx_pool_t *pool, const u_char *data, size_t len);
 static ngx_int_t ngx_http_proctor_redis_conf_password(
-    ngx_conf_t *cf, ngx_str_t *file, ngx_str_t *password);
+    ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *password);
 static void ngx_http_proctor_redis_conf_wipe(void *data);
 
 
@@ -185,25 +185,21 @@ ngx_http_proctor_redis_conf_option(
     value.len -= option->name.len;
 
     to = (u_char *) options + option->offset;
-    n = 0;
 
-    switch (option->kind) {
-    case NGX_HTTP_PROCTOR_REDIS_TEXT:
+    if (option->kind == NGX_HTTP_PROCTOR_REDIS_TEXT) {
         *(ngx_str_t *) to = value;
-        n = (ngx_int_t) value.len;
-        return (n < option->min || n > option->max) ? NGX_ERROR : NGX_OK;
+        return (value.len == 0 || value.len > (size_t) option->max) ? NGX_ERROR
+                                                                    : NGX_OK;
+    }
 
-    case NGX_HTTP_PROCTOR_REDIS_NUMBER:
-        n = ngx_atoi(value.data, value.len);
-        break;
-
-    case NGX_HTTP_PROCTOR_REDIS_MSEC:
+    if (option->kind == NGX_HTTP_PROCTOR_REDIS_MSEC) {
         n = ngx_parse_time(&value, 0);
-        break;
 
-    case NGX_HTTP_PROCTOR_REDIS_SIZE:
+    } else if (option->kind == NGX_HTTP_PROCTOR_REDIS_SIZE) {
         n = ngx_parse_size(&value);
-        break;
+
+    } else {
+        n = ngx_atoi(value.data, value.len);
     }
 
     if (n < option->min || n > option->max) {

@@ -28,6 +28,7 @@ static void ngx_http_proctor_redis_op_launch(
     ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_op_t *op);
 static ngx_int_t ngx_http_proctor_redis_op_resend(
     ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_op_t *op);
+static void ngx_http_proctor_redis_op_destroy_queue(ngx_queue_t *queue);
 static void ngx_http_proctor_redis_op_watch(ngx_http_proctor_redis_t *redis);
 static void ngx_http_proctor_redis_op_tell(ngx_http_proctor_redis_op_t *op,
     ngx_http_proctor_redis_status_e status,
@@ -445,30 +446,30 @@ ngx_http_proctor_redis_op_watch(ngx_http_proctor_redis_t *redis)
 void
 ngx_http_proctor_redis_op_destroy(ngx_http_proctor_redis_t *redis)
 {
-    ngx_uint_t i;
-    ngx_queue_t *q, *queues[3];
-    ngx_http_proctor_redis_op_t *op;
-
-    queues[0] = &redis->flight;
-    queues[1] = &redis->done;
-    queues[2] = &redis->free;
-
-    for (i = 0; i < 3; i++) {
-        while (!ngx_queue_empty(queues[i])) {
-            q = ngx_queue_head(queues[i]);
-            ngx_queue_remove(q);
-
-            op = ngx_queue_data(q, ngx_http_proctor_redis_op_t, queue);
-
-            if (op->call != NULL) {
-                op->call->op = NULL;
-            }
-
-            proctor_arena_destroy(op->held);
-            ngx_free(op->saved);
-            ngx_free(op);
-        }
-    }
+    ngx_http_proctor_redis_op_destroy_queue(&redis->flight);
+    ngx_http_proctor_redis_op_destroy_queue(&redis->done);
+    ngx_http_proctor_redis_op_destroy_queue(&redis->free);
 
     ngx_free(redis->bytes);
+}
+
+
+static void
+ngx_http_proctor_redis_op_destroy_queue(ngx_queue_t *queue)
+{
+    ngx_queue_t *q, *next;
+    ngx_http_proctor_redis_op_t *op;
+
+    for (q = ngx_queue_head(queue); q != ngx_queue_sentinel(queue); q = next) {
+        next = ngx_queue_next(q);
+        op = ngx_queue_data(q, ngx_http_proctor_redis_op_t, queue);
+
+        if (op->call != NULL) {
+            op->call->op = NULL;
+        }
+
+        proctor_arena_destroy(op->held);
+        ngx_free(op->saved);
+        ngx_free(op);
+    }
 }

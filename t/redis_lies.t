@@ -104,7 +104,7 @@ my $deep = "*1\r\n" x 40 . ":1\r\n";
 for my $case (
     ['garbage', "HTTP/1.1 400 Bad Request\r\n\r\n"],
     ['a binary reply', join '', map { chr } 0 .. 255],
-    ['a half and the end', "*2\r\n\$10\r\n17", 'silent'],
+    ['a half and no end', "*2\r\n\$10\r\n17"],
     ['a hundred million elements', "*100000000\r\n"],
     ['2^31 elements', "*2147483648\r\n"],
     ['2^63 elements', "*9223372036854775808\r\n"],
@@ -114,11 +114,11 @@ for my $case (
     ['an integer that is none', ":12x\r\n"],
     ['an integer over 64 bits', ":99999999999999999999\r\n"],
     ['forty levels', $deep],
-    ['half a gigabyte announced', $bulk . 'x' x 65536, 'silent'],
+    ['half a gigabyte announced', $bulk . 'x' x 65536],
     ['two megabytes', "\$2097152\r\n" . 'x' x 2097152 . "\r\n"],
     ['a hundred thousand small elements', "*100000\r\n" . ":1\r\n" x 100000],
     ['RESP3: a push', ">2\r\n+message\r\n+x\r\n"],
-    ['RESP3: null', "_\r\n"],
+    ['RESP3: null', "_\r\n", 'nil'],
     ['RESP3: a double', ",3.14\r\n"],
     ['RESP3: a boolean', "#t\r\n"],
     ['RESP3: a map', "%1\r\n+a\r\n+b\r\n"],
@@ -129,7 +129,9 @@ for my $case (
     my $start = time;
     my $said = redis($t);
     cmp_ok time - $start, '<', 0.5 * $slow, "$name: an answer in time";
-    like $said->{ping}, qr/\A(?:down|timeout)\z/, "... which is $said->{ping}"
+    my $ends = ($how // '') eq 'nil' ? qr/\A(?:down|reply)\z/ # hiredis 1.x
+        : qr/\A(?:down|timeout)\z/;
+    like $said->{ping}, $ends, "... which is $said->{ping}"
         or diag explain $said;
     heals($name);
 }
