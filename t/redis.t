@@ -373,8 +373,11 @@ sub fixture {
 
     $t->write_file('redis.password', "wrong-$secret\n");
     $t->nginx->reload;
-    is becomes($t, 'off')->{reason}, 'AUTH was answered by WRONGPASS',
-        'a wrong password';
+    ok eval {
+        wait_until('the refusal', sub {
+            return redis($t)->{reason} eq 'AUTH was answered by WRONGPASS';
+        });
+    }, 'a wrong password';
     unlike slurp($t->home . '/error.log'), qr/$secret/,
         'no password is ever logged';
     unlink $t->home . '/redis.password';
