@@ -458,13 +458,10 @@ void proctor_counter_settle(proctor_counter_t *c, const proctor_limit_t *limit,
 #define PROCTOR_BUDGET_TEAMS 64 /* remembered at a time */
 
 typedef struct {
-    uint64_t team;    /* its name's hash; 0: nobody */
-    int64_t asked;    /* the last time; */
-    int64_t refused;  /* and when in vain */
-    int64_t window;   /* of `used` */
-    uint32_t used;
-    uint32_t before;  /* in the window before that */
-    uint32_t waiting; /* calls that were refused since */
+    uint64_t team; /* its name's hash; 0: nobody */
+    int64_t last;  /* when it asked */
+    proctor_window_t asked;
+    proctor_window_t taken;
 } proctor_share_t;
 
 typedef struct {
@@ -475,9 +472,9 @@ typedef struct {
 /* 0: there is room for this team; else milliseconds until there may be */
 int64_t proctor_budget_check(proctor_budget_t *b, const proctor_limit_t *limit,
     uint64_t team, int64_t now);
-/* after the check, with the same time */
-void proctor_budget_take(proctor_budget_t *b, const proctor_limit_t *limit,
-    uint64_t team, int64_t now);
+/* right after the check */
+void proctor_budget_take(
+    proctor_budget_t *b, const proctor_limit_t *limit, uint64_t team);
 
 
 /* proctor_teams.c: teams and accounts (DESIGN.md section 4) */

@@ -1,15 +1,16 @@
 /*
  * An account's limit, split between the teams that ask.
  *
- * As long as there is enough, whoever asks gets it.  A call that is refused
- * keeps one place for its team, and a team that had its share of the window
- * leaves the places that are kept to the others.  A share is the limit divided
- * by the teams that used or wanted something; a team has no more places kept
- * than are missing to its share, and for one window at most.
+ * A team's share is the limit divided by the teams that asked within the
+ * window.  Whoever had less than its share gets what there is.  Whoever had it
+ * gets what is left when for each other team as much is kept as it asked for
+ * within the window, up to its share.  So a team alone gets everything, one
+ * that asks a little gets what it asks for, and nothing is kept for longer than
+ * a window for a team that ceased to ask.
  *
- * What is used in all is counted exactly (proctor_quota.c); what each team had
- * is an estimate over this and the previous window, which is good enough to be
- * fair by.  The record has one size and no pointer, for shared memory.
+ * The record has one size and no pointer, for shared memory.  A team that does
+ * not fit replaces the one that was not heard of the longest: what is used in
+ * all stays exact, what the one had is forgotten.
  */
 
 #include <string.h>
@@ -18,11 +19,7 @@
 
 
 static proctor_share_t *proctor_budget_share(
-    proctor_budget_t *b, uint64_t team, int64_t now, int64_t length);
-static void proctor_budget_turn(
-    proctor_share_t *s, int64_t now, int64_t length);
-static uint32_t proctor_budget_used(
-    const proctor_share_t *s, int64_t now, int64_t length);
+    proctor_budget_t *b, uint64_t team);
 static uint32_t proctor_budget_kept(proctor_budget_t *b,
     const proctor_limit_t *limit, const proctor_share_t *self, int64_t now);
 
@@ -32,13 +29,14 @@ proctor_budget_check(proctor_budget_t *b, const proctor_limit_t *limit,
     uint64_t team, int64_t now)
 {
     uint32_t kept, need;
-    int64_t length;
     proctor_share_t *self;
 
-    length = (int64_t) limit->seconds * 1000;
-
     proctor_window_turn(&b->window, limit, now);
-    self = proctor_budget_share(b, team, now, length);
+
+    self = proctor_budget_share(b, team);
+    self->last = now;
+    proctor_window_turn(&self->asked, limit, now);
+    proctor_window_add(&self->asked, limit);
 
     kept = proctor_budget_kept(b, limit, self, now);
 
@@ -47,11 +45,6 @@ proctor_budget_check(proctor_budget_t *b, const proctor_limit_t *limit,
         return 0;
     }
 
-    if (self->waiting < limit->limit) {
-        self->waiting++;
-    }
-
-    self->refused = now;
     need = b->window.total + kept - limit->limit + 1;
 
     return proctor_window_wait(&b->window, limit, need, now);
@@ -60,19 +53,14 @@ proctor_budget_check(proctor_budget_t *b, const proctor_limit_t *limit,
 
 void
 proctor_budget_take(proctor_budget_t *b, const proctor_limit_t *limit,
-    uint64_t team, int64_t now)
+    uint64_t team)
 {
     proctor_share_t *self;
 
-    self = proctor_budget_share(
-        b, team, now, (int64_t) limit->seconds * 1000);
-    self->used++;
-
-    if (self->waiting > 0) {
-        self->waiting--;
-    }
+    self = proctor_budget_share(b, team);
 
     proctor_window_add(&b->window, limit);
+    proctor_window_add(&self->taken, limit);
 }
 
 
@@ -82,28 +70,23 @@ static uint32_t
 proctor_budget_kept(proctor_budget_t *b, const proctor_limit_t *limit,
     const proctor_share_t *self, int64_t now)
 {
-    uint32_t kept, share, used, lacks;
-    int64_t length;
+    uint32_t kept, share, due;
     unsigned i, asking;
     proctor_share_t *s;
 
     asking = 0;
-    length = (int64_t) limit->seconds * 1000;
 
     for (i = 0; i < PROCTOR_BUDGET_TEAMS; i++) {
         s = &b->shares[i];
-        proctor_budget_turn(s, now, length);
-
-        if (s == self || s->waiting != 0
-            || proctor_budget_used(s, now, length) != 0) {
-            asking++;
-        }
+        proctor_window_turn(&s->asked, limit, now);
+        proctor_window_turn(&s->taken, limit, now);
+        asking += (s->asked.total != 0);
     }
 
     share = limit->limit / asking;
     share = share == 0 ? 1 : share;
 
-    if (proctor_budget_used(self, now, length) < share) {
+    if (self->taken.total < share) {
         return 0;
     }
 
@@ -111,14 +94,12 @@ proctor_budget_kept(proctor_budget_t *b, const proctor_limit_t *limit,
 
     for (i = 0; i < PROCTOR_BUDGET_TEAMS; i++) {
         s = &b->shares[i];
-        used = proctor_budget_used(s, now, length);
 
-        if (s == self || used >= share) {
-            continue;
+        due = s->asked.total < share ? s->asked.total : share;
+
+        if (s != self && s->taken.total < due) {
+            kept += due - s->taken.total;
         }
-
-        lacks = share - used;
-        kept += s->waiting < lacks ? s->waiting : lacks;
     }
 
     return kept;
@@ -128,8 +109,7 @@ proctor_budget_kept(proctor_budget_t *b, const proctor_limit_t *limit,
 /* the team's own, or that of the team that was not heard of the longest */
 
 static proctor_share_t *
-proctor_budget_share(
-    proctor_budget_t *b, uint64_t team, int64_t now, int64_t length)
+proctor_budget_share(proctor_budget_t *b, uint64_t team)
 {
     unsigned i;
     proctor_share_t *s, *oldest;
@@ -140,50 +120,16 @@ proctor_budget_share(
         s = &b->shares[i];
 
         if (s->team == team) {
-            oldest = s;
-            break;
+            return s;
         }
 
-        if (s->asked < oldest->asked) {
+        if (s->last < oldest->last) {
             oldest = s;
         }
     }
 
-    if (oldest->team != team) {
-        memset(oldest, 0, sizeof(proctor_share_t));
-        oldest->team = team;
-        oldest->window = now / length;
-    }
-
-    proctor_budget_turn(oldest, now, length);
-    oldest->asked = now;
+    memset(oldest, 0, sizeof(proctor_share_t));
+    oldest->team = team;
 
     return oldest;
-}
-
-
-static void
-proctor_budget_turn(proctor_share_t *s, int64_t now, int64_t length)
-{
-    int64_t window;
-
-    window = now / length;
-
-    if (window != s->window) {
-        s->before = window == s->window + 1 ? s->used : 0;
-        s->used = 0;
-        s->window = window;
-    }
-
-    if (now - s->refused >= length || now < s->refused) {
-        s->waiting = 0;
-    }
-}
-
-
-static uint32_t
-proctor_budget_used(const proctor_share_t *s, int64_t now, int64_t length)
-{
-    return s->used
-           + (uint32_t) (s->before * (length - now % length) / length);
 }
