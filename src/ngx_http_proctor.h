@@ -30,6 +30,8 @@
 
 typedef struct ngx_http_proctor_ctx_s ngx_http_proctor_ctx_t;
 typedef struct ngx_http_proctor_wait_s ngx_http_proctor_wait_t;
+typedef struct ngx_http_proctor_zone_s ngx_http_proctor_zone_t;
+typedef struct ngx_http_proctor_quota_s ngx_http_proctor_quota_t;
 typedef struct ngx_http_proctor_redis_s ngx_http_proctor_redis_t;
 typedef struct ngx_http_proctor_redis_conf_s ngx_http_proctor_redis_conf_t;
 typedef struct ngx_http_proctor_redis_script_s ngx_http_proctor_redis_script_t;
@@ -65,6 +67,10 @@ typedef enum {
     NGX_HTTP_PROCTOR_BAD_CODING,
     NGX_HTTP_PROCTOR_POLICY,
     NGX_HTTP_PROCTOR_BUSY,
+    NGX_HTTP_PROCTOR_QUOTA,
+    NGX_HTTP_PROCTOR_ACCOUNT_LIMIT,
+    NGX_HTTP_PROCTOR_UPSTREAM_LIMIT,
+    NGX_HTTP_PROCTOR_QUOTA_DOWN,
     NGX_HTTP_PROCTOR_UPSTREAM_CREDENTIAL,
     NGX_HTTP_PROCTOR_UPSTREAM_REDIRECT,
     NGX_HTTP_PROCTOR_UPSTREAM_CODING,
@@ -83,6 +89,7 @@ typedef struct {
     ngx_str_t detail;    /* the sentence; empty: the table's */
     ngx_array_t *fields; /* of ngx_http_proctor_field_error_t, or NULL */
     ngx_uint_t required; /* the only field's fault is that it is missing */
+    ngx_uint_t retry_after; /* seconds; 0: nothing is said of that */
 } ngx_http_proctor_refusal_t;
 
 
@@ -112,6 +119,16 @@ typedef enum {
 } ngx_http_proctor_mode_e;
 
 
+/* What becomes of a call that Redis cannot count. */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_QUOTA_DEFAULT = 0, /* local for reads, else closed */
+    NGX_HTTP_PROCTOR_QUOTA_LOCAL,       /* counted in the zone */
+    NGX_HTTP_PROCTOR_QUOTA_OPEN,        /* not counted */
+    NGX_HTTP_PROCTOR_QUOTA_CLOSED       /* refused */
+} ngx_http_proctor_quota_on_error_e;
+
+
 /* Header lines that the gateway adds to what it forwards. */
 
 typedef enum {
@@ -133,6 +150,11 @@ typedef struct {
     ngx_table_elt_t lines[NGX_HTTP_PROCTOR_KEY_LINES];
     ngx_http_proctor_redis_conf_t *redis;         /* NULL: none is configured */
     const ngx_http_proctor_redis_script_t *clock; /* status.c's */
+    const ngx_http_proctor_redis_script_t *quota_take;
+    const ngx_http_proctor_redis_script_t *quota_settle;
+    const ngx_http_proctor_redis_script_t *quota_budget;
+    const ngx_http_proctor_redis_script_t *quota_valve;
+    ngx_http_proctor_zone_t *zone; /* NULL: none is configured */
 #if (NGX_THREADS)
     ngx_thread_pool_t *threads;
 #endif
@@ -147,6 +169,7 @@ typedef struct {
     ngx_str_t name; /* of the contract; "off": none */
     const proctor_contract_t *contract;
     ngx_uint_t mode;
+    ngx_uint_t quota_on_error; /* ngx_http_proctor_quota_on_error_e */
     ngx_http_complex_value_t *origin;
 } ngx_http_proctor_loc_conf_t;
 
@@ -169,6 +192,7 @@ typedef struct ngx_http_proctor_worker_s {
     size_t audit_size;
     time_t audit_said; /* when a failing disk was last spoken of */
     ngx_http_proctor_redis_t *redis; /* NULL: none is configured */
+    ngx_queue_t asks;                /* quota_ask.c's, that wait for Redis */
 } ngx_http_proctor_worker_t;
 
 
@@ -201,6 +225,8 @@ struct ngx_http_proctor_ctx_s {
     ngx_uint_t body_hashed;
 
     ngx_http_proctor_wait_t *wait;
+    ngx_http_proctor_quota_t *quota; /* NULL: nothing is counted */
+    ngx_buf_t *valve; /* the beginning of an upstream's 429; else NULL */
 
     ngx_uint_t nheaders; /* of `headers`, which says what each line is */
     ngx_http_handler_pt content_handler; /* the location's own */
@@ -331,6 +357,48 @@ ngx_int_t ngx_http_proctor_body_read(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 ngx_int_t ngx_http_proctor_body(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_quota.c: is there anything left for this team? */
+
+ngx_int_t ngx_http_proctor_quota(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* its scripts, once teams and Redis are known */
+ngx_int_t ngx_http_proctor_quota_init(
+    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
+
+/* ngx_http_proctor_quota_budget.c: may the account spend a call? */
+
+ngx_int_t ngx_http_proctor_quota_budget(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_quota_ask.c: at the worker's end, before Redis's */
+
+void ngx_http_proctor_quota_exit(ngx_http_proctor_worker_t *worker);
+
+/* ngx_http_proctor_quota_answer.c: settled, and said in headers */
+
+/* in the header filter, once the answer is decided */
+ngx_int_t ngx_http_proctor_quota_answer(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+ngx_int_t ngx_http_proctor_quota_end(ngx_http_request_t *r); /* log phase */
+
+/* ngx_http_proctor_quota_valve.c: in the body filter, while ctx->valve */
+
+void ngx_http_proctor_quota_valve_body(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_chain_t *in);
+
+/* ngx_http_proctor_zone.c: what the workers of a machine share */
+
+char *ngx_http_proctor_zone_conf(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+void ngx_http_proctor_zone_lock(ngx_http_proctor_zone_t *zone);
+void ngx_http_proctor_zone_unlock(ngx_http_proctor_zone_t *zone);
+/* under the lock: the record of this key and size, zeroed when it is new, and
+   not evicted before the lock is released; NULL: there is no room */
+void *ngx_http_proctor_zone_get_locked(
+    ngx_http_proctor_zone_t *zone, const proctor_str_t *key, size_t size);
+/* ms of the clock by which this limit is measured */
+int64_t ngx_http_proctor_zone_now(const proctor_limit_t *limit);
 
 /* ngx_http_proctor_key.c: lends the account's key, takes the caller's away */
 

@@ -57,6 +57,8 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     worker->audit_event.log = cycle->log;
     worker->log = cycle->log;
 
+    ngx_queue_init(&worker->asks);
+
     if (mcf->redis != NULL) {
         worker->redis = ngx_http_proctor_redis_create(cycle, mcf->redis);
         if (worker->redis == NULL) {
@@ -85,6 +87,8 @@ ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
     worker = mcf->worker;
 
     ngx_http_proctor_audit_flush(mcf);
+
+    ngx_http_proctor_quota_exit(worker);
 
     if (worker->redis != NULL) {
         ngx_http_proctor_redis_destroy(worker->redis);
