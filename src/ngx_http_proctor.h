@@ -86,9 +86,9 @@ typedef struct {
 typedef struct {
     ngx_http_proctor_error_e code;
     ngx_uint_t status;
-    ngx_str_t detail;    /* the sentence; empty: the table's */
-    ngx_array_t *fields; /* of ngx_http_proctor_field_error_t, or NULL */
-    ngx_uint_t required; /* the only field's fault is that it is missing */
+    ngx_str_t detail;       /* the sentence; empty: the table's */
+    ngx_array_t *fields;    /* of ngx_http_proctor_field_error_t, or NULL */
+    ngx_uint_t required;    /* the only field's fault is that it is missing */
     ngx_uint_t retry_after; /* seconds; 0: nothing is said of that */
 } ngx_http_proctor_refusal_t;
 

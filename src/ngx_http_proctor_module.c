@@ -22,7 +22,7 @@ ngx_http_proctor_step_t ngx_http_proctor_steps[] = {
     { "verdict", ngx_http_proctor_input_verdict }, /* refuse what did not fit */
     { "quota", ngx_http_proctor_quota },         /* is there any left?        */
     { "budget", ngx_http_proctor_quota_budget }, /* also for the account?     */
-    { "key", ngx_http_proctor_key }, /* lend the account's key    */
+    { "key", ngx_http_proctor_key },             /* lend the account's key    */
     { NULL, NULL },
 };
 

@@ -73,8 +73,8 @@ typedef struct {
 void ngx_http_proctor_quota_rows(ngx_http_proctor_quota_t *q,
     const proctor_team_t *team, const proctor_operation_t *operation);
 /* NGX_OK: it goes on, perhaps observed; NGX_DECLINED: refused */
-ngx_int_t ngx_http_proctor_quota_refuse(ngx_http_proctor_ctx_t *ctx,
-    ngx_http_proctor_error_e code, int64_t wait);
+ngx_int_t ngx_http_proctor_quota_refuse(
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code, int64_t wait);
 
 typedef ngx_int_t (*ngx_http_proctor_quota_local_pt)(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
@@ -115,8 +115,7 @@ extern const proctor_str_t ngx_http_proctor_quota_script_valve;
 /* ngx_http_proctor_quota_ask.c */
 
 ngx_int_t ngx_http_proctor_quota_ask(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx,
-    const ngx_http_proctor_redis_script_t *script,
+    ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_redis_script_t *script,
     const ngx_http_proctor_quota_args_t *args,
     ngx_http_proctor_quota_ask_pt handler);
 /* nobody waits for it */

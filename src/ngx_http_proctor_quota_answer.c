@@ -13,8 +13,8 @@
 #include "ngx_http_proctor_quota.h"
 
 
-static void ngx_http_proctor_quota_settle(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, ngx_uint_t accepted);
+static void ngx_http_proctor_quota_settle(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_uint_t accepted);
 static ngx_int_t ngx_http_proctor_quota_headers(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static void ngx_http_proctor_quota_hide(ngx_http_request_t *r);
@@ -93,8 +93,8 @@ ngx_http_proctor_quota_end(ngx_http_request_t *r)
 
 
 static void
-ngx_http_proctor_quota_settle(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, ngx_uint_t accepted)
+ngx_http_proctor_quota_settle(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_uint_t accepted)
 {
     ngx_http_proctor_quota_t *q = ctx->quota;
     ngx_http_proctor_main_conf_t *mcf;
@@ -145,19 +145,18 @@ ngx_http_proctor_quota_headers(
         row = &q->rows[i];
         comma = (i == 0) ? "" : ", ";
 
-        policy.len = ngx_sprintf(policy.data + policy.len,
-                         "%s\"%*s\";q=%uD;w=%uD", comma, row->quota->name.len,
-                         row->quota->name.data, row->quota->limit.limit,
-                         row->quota->limit.seconds)
-                     - policy.data;
+        policy.len =
+            ngx_sprintf(policy.data + policy.len, "%s\"%*s\";q=%uD;w=%uD",
+                comma, row->quota->name.len, row->quota->name.data,
+                row->quota->limit.limit, row->quota->limit.seconds)
+            - policy.data;
         left.len = ngx_sprintf(left.data + left.len, "%s\"%*s\";r=%L;t=%L",
                        comma, row->quota->name.len, row->quota->name.data,
                        row->left, (row->reset + 999) / 1000)
                    - left.data;
     }
 
-    if (ngx_http_proctor_header_add(r, "RateLimit-Policy", &policy)
-        != NGX_OK) {
+    if (ngx_http_proctor_header_add(r, "RateLimit-Policy", &policy) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -32,8 +32,7 @@ ngx_http_proctor_quota_ask(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
-    ask = ngx_calloc(
-        sizeof(ngx_http_proctor_quota_ask_t), r->connection->log);
+    ask = ngx_calloc(sizeof(ngx_http_proctor_quota_ask_t), r->connection->log);
     if (ask == NULL) {
         return NGX_ERROR;
     }
@@ -59,8 +58,8 @@ ngx_http_proctor_quota_ask(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    ask->wait = ngx_http_proctor_run_suspend(
-        r, ctx, NGX_HTTP_PROCTOR_QUOTA_PATIENCE);
+    ask->wait =
+        ngx_http_proctor_run_suspend(r, ctx, NGX_HTTP_PROCTOR_QUOTA_PATIENCE);
 
     if (ask->wait == NULL) {
         ngx_http_proctor_redis_cancel(&ask->call);

@@ -36,7 +36,7 @@ ngx_http_proctor_quota_local(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
     return (wait == 0) ? NGX_OK
                        : ngx_http_proctor_quota_refuse(
-                             ctx, NGX_HTTP_PROCTOR_QUOTA, wait);
+                           ctx, NGX_HTTP_PROCTOR_QUOTA, wait);
 }
 
 
@@ -73,12 +73,11 @@ ngx_http_proctor_quota_local_take(
     }
 
     if (wait == 0) {
-        wait = proctor_counter_take(
-            counters, limits, now, (unsigned) q->n, held);
+        wait =
+            proctor_counter_take(counters, limits, now, (unsigned) q->n, held);
 
         for (i = 0; i < q->n; i++) {
-            ngx_http_proctor_quota_local_copy(
-                &q->rows[i], counters[i], now[i]);
+            ngx_http_proctor_quota_local_copy(&q->rows[i], counters[i], now[i]);
         }
     }
 
@@ -97,8 +96,8 @@ ngx_http_proctor_quota_local_copy(ngx_http_proctor_quota_row_t *row,
 {
     const proctor_limit_t *limit = &row->quota->limit;
 
-    row->left = (int64_t) limit->limit - counter->taken.total
-                - counter->held.total;
+    row->left =
+        (int64_t) limit->limit - counter->taken.total - counter->held.total;
     row->left = ngx_max(row->left, 0);
     row->reset = proctor_window_wait(&counter->taken, limit, 1, now);
     row->slice = counter->held.slice;
@@ -152,7 +151,7 @@ ngx_http_proctor_quota_local_budget(
 
     return (wait == 0) ? NGX_OK
                        : ngx_http_proctor_quota_refuse(
-                             ctx, NGX_HTTP_PROCTOR_ACCOUNT_LIMIT, wait);
+                           ctx, NGX_HTTP_PROCTOR_ACCOUNT_LIMIT, wait);
 }
 
 
@@ -174,10 +173,9 @@ ngx_http_proctor_quota_local_spend(ngx_http_proctor_main_conf_t *mcf,
         budgets[i] = ngx_http_proctor_zone_get_locked(
             mcf->zone, &account->limits[i].key, sizeof(proctor_budget_t));
 
-        wait = (budgets[i] == NULL)
-                   ? -1
-                   : proctor_budget_check(budgets[i], limit, team,
-                         ngx_http_proctor_zone_now(limit));
+        wait = (budgets[i] == NULL) ? -1
+                                    : proctor_budget_check(budgets[i], limit,
+                                        team, ngx_http_proctor_zone_now(limit));
 
         longest = (wait < 0) ? wait : ngx_max(wait, longest);
     }

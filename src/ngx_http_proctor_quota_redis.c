@@ -12,11 +12,10 @@ static void ngx_http_proctor_quota_redis_args(
 static ngx_int_t ngx_http_proctor_quota_redis_taken(
     ngx_http_proctor_quota_ask_t *ask, ngx_http_request_t *r,
     const ngx_http_proctor_redis_reply_t *reply);
-static void ngx_http_proctor_quota_redis_undo(
-    ngx_http_proctor_quota_ask_t *ask,
+static void ngx_http_proctor_quota_redis_undo(ngx_http_proctor_quota_ask_t *ask,
     const ngx_http_proctor_redis_reply_t *reply);
-static int64_t ngx_http_proctor_quota_redis_read(ngx_http_proctor_quota_t *q,
-    const ngx_http_proctor_redis_reply_t *reply);
+static int64_t ngx_http_proctor_quota_redis_read(
+    ngx_http_proctor_quota_t *q, const ngx_http_proctor_redis_reply_t *reply);
 static ngx_int_t ngx_http_proctor_quota_redis_spent(
     ngx_http_proctor_quota_ask_t *ask, ngx_http_request_t *r,
     const ngx_http_proctor_redis_reply_t *reply);
@@ -34,8 +33,8 @@ ngx_http_proctor_quota_redis(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
     ngx_http_proctor_quota_redis_args(&args, ctx->quota);
 
-    return ngx_http_proctor_quota_ask(r, ctx, mcf->quota_take, &args,
-        ngx_http_proctor_quota_redis_taken);
+    return ngx_http_proctor_quota_ask(
+        r, ctx, mcf->quota_take, &args, ngx_http_proctor_quota_redis_taken);
 }
 
 
@@ -88,13 +87,12 @@ ngx_http_proctor_quota_redis_taken(ngx_http_proctor_quota_ask_t *ask,
     wait = ngx_http_proctor_quota_redis_read(ctx->quota, reply);
 
     if (wait < 0) {
-        return ngx_http_proctor_quota_ill(
-            r, ctx, ngx_http_proctor_quota_local);
+        return ngx_http_proctor_quota_ill(r, ctx, ngx_http_proctor_quota_local);
     }
 
     return (wait == 0) ? NGX_OK
                        : ngx_http_proctor_quota_refuse(
-                             ctx, NGX_HTTP_PROCTOR_QUOTA, wait);
+                           ctx, NGX_HTTP_PROCTOR_QUOTA, wait);
 }
 
 
@@ -118,8 +116,8 @@ ngx_http_proctor_quota_redis_undo(ngx_http_proctor_quota_ask_t *ask,
 /* the wait, and every row; -1: that was no answer */
 
 static int64_t
-ngx_http_proctor_quota_redis_read(ngx_http_proctor_quota_t *q,
-    const ngx_http_proctor_redis_reply_t *reply)
+ngx_http_proctor_quota_redis_read(
+    ngx_http_proctor_quota_t *q, const ngx_http_proctor_redis_reply_t *reply)
 {
     ngx_uint_t i;
     ngx_http_proctor_quota_row_t *row;
@@ -210,8 +208,8 @@ ngx_http_proctor_quota_redis_budget(
         ngx_http_proctor_quota_arg(&args, &account->limits[i].per);
     }
 
-    return ngx_http_proctor_quota_ask(r, ctx, mcf->quota_budget, &args,
-        ngx_http_proctor_quota_redis_spent);
+    return ngx_http_proctor_quota_ask(
+        r, ctx, mcf->quota_budget, &args, ngx_http_proctor_quota_redis_spent);
 }
 
 

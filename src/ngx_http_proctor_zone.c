@@ -130,8 +130,8 @@ ngx_http_proctor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_OK;
     }
 
-    zone->sh = ngx_slab_calloc(
-        zone->shpool, sizeof(ngx_http_proctor_zone_sh_t));
+    zone->sh =
+        ngx_slab_calloc(zone->shpool, sizeof(ngx_http_proctor_zone_sh_t));
     if (zone->sh == NULL) {
         return NGX_ERROR;
     }
@@ -210,8 +210,8 @@ ngx_http_proctor_zone_make_locked(
     do {
         node = ngx_slab_calloc_locked(zone->shpool,
             sizeof(ngx_http_proctor_zone_node_t) + size + key->len);
-    } while (node == NULL
-             && ngx_http_proctor_zone_evict_locked(zone) == NGX_OK);
+    } while (
+        node == NULL && ngx_http_proctor_zone_evict_locked(zone) == NGX_OK);
 
     if (node != NULL) {
         node->size = size;

@@ -497,7 +497,7 @@ typedef struct {
     const proctor_contract_t *contract;
     proctor_str_t *keys; /* secrets, in the order to be lent */
     unsigned nkeys;
-    unsigned index; /* proctor_teams_account(teams, index) is this one */
+    unsigned index;      /* proctor_teams_account(teams, index) is this one */
     proctor_str_t valve; /* "proctor:{account}:valve" */
     proctor_quota_t *limits;
     unsigned nlimits;

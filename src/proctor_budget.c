@@ -52,8 +52,8 @@ proctor_budget_check(proctor_budget_t *b, const proctor_limit_t *limit,
 
 
 void
-proctor_budget_take(proctor_budget_t *b, const proctor_limit_t *limit,
-    uint64_t team)
+proctor_budget_take(
+    proctor_budget_t *b, const proctor_limit_t *limit, uint64_t team)
 {
     proctor_share_t *self;
 

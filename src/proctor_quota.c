@@ -218,7 +218,7 @@ proctor_counter_take(proctor_counter_t *const *counters,
         wait = c->taken.total < limits[i]->limit
                    ? 1000
                    : proctor_window_wait(&c->taken, limits[i],
-                         c->taken.total - limits[i]->limit + 1, now[i]);
+                       c->taken.total - limits[i]->limit + 1, now[i]);
 
         if (wait > longest) {
             longest = wait;

@@ -24,7 +24,7 @@
 typedef struct {
     const char *kind; /* "quota" */
     proctor_str_t owner;
-    const char *more; /* "held" */
+    const char *more;           /* "held" */
     const proctor_team_t *team; /* NULL: an account's */
     proctor_quota_t *quotas;
     unsigned *n;
@@ -68,8 +68,7 @@ static const proctor_member_t proctor_teams_quota_members[] = {
 static const proctor_member_t proctor_teams_limit_members[] = {
     { "limit", PROCTOR_REQUIRED, proctor_teams_read_count,
         offsetof(proctor_quota_t, limit.limit) },
-    { "per", PROCTOR_REQUIRED, proctor_teams_read_per, 0 },
-    { NULL, 0, NULL, 0 }
+    { "per", PROCTOR_REQUIRED, proctor_teams_read_per, 0 }, { NULL, 0, NULL, 0 }
 };
 
 
@@ -91,8 +90,8 @@ proctor_teams_read_limits(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out)
 {
     proctor_account_t *account = out;
-    proctor_teams_quotas_t all = { "limit", account->name, "shares", NULL,
-        NULL, &account->nlimits };
+    proctor_teams_quotas_t all = { "limit", account->name, "shares", NULL, NULL,
+        &account->nlimits };
 
     proctor_teams_read_all(doc, value, at, &all);
     account->limits = all.quotas;
@@ -239,8 +238,7 @@ proctor_teams_read_charge(proctor_document_t *doc, json_t *value,
     *accepted = (strcmp(s, "accepted") == 0);
 
     if (!*accepted && strcmp(s, "request") != 0) {
-        proctor_document_fault(
-            doc, at, "must be \"request\" or \"accepted\"");
+        proctor_document_fault(doc, at, "must be \"request\" or \"accepted\"");
     }
 }
 
@@ -278,8 +276,8 @@ proctor_teams_read_operations(proctor_document_t *doc, json_t *value,
             continue;
         }
 
-        operation = proctor_teams_operation(
-            doc, &where, json_string_value(item), team);
+        operation =
+            proctor_teams_operation(doc, &where, json_string_value(item), team);
 
         if (operation != NULL) {
             quota->operations[quota->noperations++] = operation;
@@ -312,12 +310,12 @@ proctor_teams_check_quota(proctor_document_t *doc, const proctor_where_t *at,
     proctor_teams_key_str(
         doc, at, proctor_arena_printf(doc->arena, "%s", per), &quota->per);
     proctor_teams_key_str(doc, at,
-        proctor_arena_printf(doc->arena, "proctor:{%s}:%s:%s:%s", owner,
-            all->kind, name, per),
+        proctor_arena_printf(
+            doc->arena, "proctor:{%s}:%s:%s:%s", owner, all->kind, name, per),
         &quota->key);
     proctor_teams_key_str(doc, at,
-        proctor_arena_printf(doc->arena, "proctor:{%s}:%s:%s:%s", owner,
-            all->more, name, per),
+        proctor_arena_printf(
+            doc->arena, "proctor:{%s}:%s:%s:%s", owner, all->more, name, per),
         &quota->more);
 
     for (i = 0; i < *all->n; i++) {

@@ -161,8 +161,8 @@ quota_test_calendar(void)
         end *= 1000;
 
         ok(quota_many(&c, &limit, noon, 5) == 3, "%s: three", cases[i].now);
-        ok(quota_take(&c, &limit, noon, 0) == end - noon,
-            "... wait until %s", cases[i].end);
+        ok(quota_take(&c, &limit, noon, 0) == end - noon, "... wait until %s",
+            cases[i].end);
         ok(quota_many(&c, &limit, end - 1, 5) == 0, "... none before");
         ok(quota_many(&c, &limit, end, 5) == 3, "... then three");
     }
