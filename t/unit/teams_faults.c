@@ -11,10 +11,10 @@ static void teams_test_cases(void);
 static void teams_test_secrets(void);
 
 
-#define NAMED "\"name\":\"q\","
+#define NAMED          "\"name\":\"q\","
 #define QUOTA(members) TEAM("\"keys\":[],\"quotas\":[{" members "}]")
 #define LIMITS(limits)                                                         \
-    FILE_("\"a\":{\"contract\":\"one\",\"limits\":" limits                   \
+    FILE_("\"a\":{\"contract\":\"one\",\"limits\":" limits                     \
           ",\"keys\":[{\"env\":\"" KEY_ENV "\"}]}",                            \
         "")
 
