@@ -2,7 +2,8 @@
  * An account's limit, split between the teams that ask.
  *
  * A team's share is the limit divided by the teams that asked within the
- * window.  Whoever had less than its share gets what there is.  Whoever had it
+ * window; what one does not ask for of it is divided between the others.
+ * Whoever had less than its share gets what there is.  Whoever had it
  * gets what is left when for each other team as much is kept as it asked for
  * within the window, up to its share.  So a team alone gets everything, one
  * that asks a little gets what it asks for, and nothing is kept for longer than
@@ -20,6 +21,8 @@
 
 static proctor_share_t *proctor_budget_share(
     proctor_budget_t *b, uint64_t team);
+static uint32_t proctor_budget_level(
+    const proctor_budget_t *b, uint32_t limit, unsigned asking);
 static uint32_t proctor_budget_kept(proctor_budget_t *b,
     const proctor_limit_t *limit, const proctor_share_t *self, int64_t now);
 
@@ -83,8 +86,7 @@ proctor_budget_kept(proctor_budget_t *b, const proctor_limit_t *limit,
         asking += (s->asked.total != 0);
     }
 
-    share = limit->limit / asking;
-    share = share == 0 ? 1 : share;
+    share = proctor_budget_level(b, limit->limit, asking);
 
     if (self->taken.total < share) {
         return 0;
@@ -103,6 +105,45 @@ proctor_budget_kept(proctor_budget_t *b, const proctor_limit_t *limit,
     }
 
     return kept;
+}
+
+
+/*
+ * The share: what each may have of those who ask for more, when the others
+ * have what they ask for.
+ */
+
+static uint32_t
+proctor_budget_level(
+    const proctor_budget_t *b, uint32_t limit, unsigned asking)
+{
+    uint32_t level, next, rest;
+    unsigned i, more;
+    const proctor_share_t *s;
+
+    level = 0;
+    next = limit / asking;
+
+    while (next > level) {
+        level = next;
+        rest = limit;
+        more = 0;
+
+        for (i = 0; i < PROCTOR_BUDGET_TEAMS; i++) {
+            s = &b->shares[i];
+
+            if (s->asked.total > level) {
+                more++;
+
+            } else {
+                rest -= s->asked.total;
+            }
+        }
+
+        next = more == 0 ? limit : rest / more;
+    }
+
+    return level == 0 ? 1 : level;
 }
 
 
