@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Proctor::Test;
+use Proctor::Test::FakeRedis;
 use Proctor::Test::Redis;
 use Proctor::Test::Status qw(becomes recovers);
 use Proctor::Test::Wait qw(wait_until);
@@ -209,6 +210,44 @@ sub statuses {
     $redis->command('CONFIG', 'SET', 'maxmemory', 0);
     is $t->request(@delete)->{status}, 404, '... until there is some';
     $t->stop;
+}
+
+
+# replies that are not the script's: never taken for nothing used
+{
+    my $fake;
+    my $t = Proctor::Test->new(
+        teams => sub {
+            $_[0]{teams}{alpha}{quotas}
+                = [{ name => 'calls', limit => 100, per => '1m' }];
+            $_[0]{accounts}{acme}{limits} = [{ limit => 100, per => '1m' }];
+        },
+        prepare => sub {
+            $fake = Proctor::Test::FakeRedis->new(dir => "$_[0]{dir}/fake");
+        },
+        http => sub {
+            "proctor_zone main:1m; proctor_redis unix:$fake->{socket};\n";
+        },
+        locations => Proctor::Test::Status::location(),
+    );
+    becomes($t, 'ready');
+
+    for my $reply (
+        ':0', '$-1', '*-1', '*0', '+OK', "*1\r\n:0", "*5\r\n" . ":0\r\n" x 4 . ':0',
+        "*4\r\n:0\r\n:-1\r\n:1\r\n:0", "*4\r\n:0\r\n\$1\r\n9\r\n:1\r\n:0",
+        "*4\r\n:0\r\n\$-1\r\n:1\r\n:0", "*4\r\n:0\r\n*0\r\n:1\r\n:0",
+        '-ERR no', '-WRONGTYPE no',
+    ) {
+        $fake->lie('EVALSHA', raw => "$reply\r\n");
+        becomes($t, 'ready');
+        (my $shown = $reply) =~ s/\r\n/ /g;
+        is $t->request(@read)->{status}, 200, "'$shown': reads are counted here";
+        becomes($t, 'ready');
+        is $t->request(@delete)->{status}, 503, '... changes are refused';
+    }
+
+    $t->stop;
+    $fake->stop;
 }
 
 
