@@ -125,10 +125,13 @@ ngx_http_proctor_quota_valve_body(
     ngx_uint_t last;
 
     for (last = 0; in != NULL; in = in->next) {
-        n = ngx_buf_in_memory(in->buf) ? in->buf->last - in->buf->pos : 0;
-        n = ngx_min(n, (size_t) (ctx->valve->end - ctx->valve->last));
-        ctx->valve->last = ngx_cpymem(ctx->valve->last, in->buf->pos, n);
         last |= in->buf->last_buf;
+
+        if (ngx_buf_in_memory(in->buf)) {
+            n = ngx_min(in->buf->last - in->buf->pos,
+                ctx->valve->end - ctx->valve->last);
+            ctx->valve->last = ngx_cpymem(ctx->valve->last, in->buf->pos, n);
+        }
     }
 
     if (last) {

@@ -114,8 +114,7 @@ proctor_budget_kept(proctor_budget_t *b, const proctor_limit_t *limit,
  */
 
 static uint32_t
-proctor_budget_level(
-    const proctor_budget_t *b, uint32_t limit, unsigned asking)
+proctor_budget_level(const proctor_budget_t *b, uint32_t limit, unsigned asking)
 {
     uint32_t level, next, rest;
     unsigned i, more;

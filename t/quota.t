@@ -265,6 +265,64 @@ for my $in_redis (0, 1) {
 }
 
 
+# how long an upstream wants to be left alone
+{
+    my $t = fixture(workers => 2, quotas => [
+        { name => 'lists', limit => 3, per => '1d', charge => 'accepted' }]);
+
+    for my $case (
+        ['in the body', 7, json => { detail => 'x', retry_after => 7 },
+            pace => { bytes => 5, every => 0.005 }],
+        ['in the header', 9, json => {}, headers => { 'Retry-After' => 9 }],
+        ['nowhere', 1, body => '{"detail":'],
+        ['beyond reason', 3600, json => {},
+            headers => { 'Retry-After' => 99999999 }],
+    ) {
+        my ($where, $wait, %rule) = @$case;
+
+        $t->sandbox->behave({ match => { path => '^/api/v2' },
+            status => 429, %rule });
+        wait_until("the valve to open before: $where", sub {
+            my $r = $t->request(GET => $list, key => 'admin');
+            return scalar(my @got = $t->upstream($r)) == 1;
+        }, 15);
+        my $r = $t->request(GET => $list, key => 'beta');
+        $t->refuses($r, 429, "told $where");
+        cmp_ok abs($r->{headers}{'retry-after'} - $wait), '<=', 1,
+            "... $wait seconds";
+        last if $wait == 3600;
+        ($r) = $t->request(POST => $list, key => 'admin', json => {});
+        is $r->{status}, 400, '... what is refused anyway says why';
+    }
+    $t->stop;
+}
+
+
+# answers that do not come: what was sent counts, what was not does not
+{
+    my $t = fixture(quotas => [
+        { name => 'lists', limit => 2, per => '1d', charge => 'accepted' }]);
+
+    for my $case (
+        ['a 500', 0, status => 500, json => {}],
+        ['a call that is cut off', 1, close => 'before'],
+    ) {
+        my ($what, $counts, %rule) = @$case;
+
+        $t->sandbox->behave({ match => { path => '^/api/v2' }, times => 0,
+            %rule });
+        cmp_ok $t->request(GET => $list, key => 'admin')->{status}, '>=', 500,
+            $what;
+        $t->sandbox->clear;
+        my $left = 2 - $counts;
+        my $r = $t->request(GET => "${list}exp_none/", key => 'admin');
+        like $r->{headers}{ratelimit}, qr/r=@{[$left - 1]};/,
+            $counts ? '... counts' : '... is given back';
+    }
+    $t->stop;
+}
+
+
 # a call that is under way is counted, and one that is given up is given back
 {
     my $t = started(fixture(redis => 1, quotas => [
