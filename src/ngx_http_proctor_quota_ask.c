@@ -121,9 +121,12 @@ ngx_http_proctor_quota_exit(ngx_http_proctor_worker_t *worker)
     ngx_queue_t *q;
     ngx_http_proctor_quota_ask_t *ask;
 
-    while (!ngx_queue_empty(&worker->asks)) {
-        q = ngx_queue_head(&worker->asks);
+    q = ngx_queue_head(&worker->asks);
+
+    while (q != ngx_queue_sentinel(&worker->asks)) {
         ask = ngx_queue_data(q, ngx_http_proctor_quota_ask_t, queue);
+        q = ngx_queue_next(q);
+
         ngx_http_proctor_redis_cancel(&ask->call);
         (void) ngx_http_proctor_run_detach(ask->wait);
         ngx_http_proctor_quota_ask_free(ask);
