@@ -31,6 +31,11 @@
 typedef struct ngx_http_proctor_ctx_s ngx_http_proctor_ctx_t;
 typedef struct ngx_http_proctor_wait_s ngx_http_proctor_wait_t;
 typedef struct ngx_http_proctor_audit_who_s ngx_http_proctor_audit_who_t;
+typedef struct ngx_http_proctor_zone_s ngx_http_proctor_zone_t;
+typedef struct ngx_http_proctor_quota_s ngx_http_proctor_quota_t;
+typedef struct ngx_http_proctor_redis_s ngx_http_proctor_redis_t;
+typedef struct ngx_http_proctor_redis_conf_s ngx_http_proctor_redis_conf_t;
+typedef struct ngx_http_proctor_redis_script_s ngx_http_proctor_redis_script_t;
 
 typedef ngx_int_t (*ngx_http_proctor_step_pt)(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
@@ -63,6 +68,10 @@ typedef enum {
     NGX_HTTP_PROCTOR_BAD_CODING,
     NGX_HTTP_PROCTOR_POLICY,
     NGX_HTTP_PROCTOR_BUSY,
+    NGX_HTTP_PROCTOR_QUOTA,
+    NGX_HTTP_PROCTOR_ACCOUNT_LIMIT,
+    NGX_HTTP_PROCTOR_UPSTREAM_LIMIT,
+    NGX_HTTP_PROCTOR_QUOTA_DOWN,
     NGX_HTTP_PROCTOR_UPSTREAM_CREDENTIAL,
     NGX_HTTP_PROCTOR_UPSTREAM_REDIRECT,
     NGX_HTTP_PROCTOR_UPSTREAM_CODING,
@@ -78,9 +87,10 @@ typedef struct {
 typedef struct {
     ngx_http_proctor_error_e code;
     ngx_uint_t status;
-    ngx_str_t detail;    /* the sentence; empty: the table's */
-    ngx_array_t *fields; /* of ngx_http_proctor_field_error_t, or NULL */
-    ngx_uint_t required; /* the only field's fault is that it is missing */
+    ngx_str_t detail;       /* the sentence; empty: the table's */
+    ngx_array_t *fields;    /* of ngx_http_proctor_field_error_t, or NULL */
+    ngx_uint_t required;    /* the only field's fault is that it is missing */
+    ngx_uint_t retry_after; /* seconds; 0: nothing is said of that */
 } ngx_http_proctor_refusal_t;
 
 
@@ -110,6 +120,16 @@ typedef enum {
 } ngx_http_proctor_mode_e;
 
 
+/* What becomes of a call that Redis cannot count. */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_QUOTA_DEFAULT = 0, /* local for reads, else closed */
+    NGX_HTTP_PROCTOR_QUOTA_LOCAL,       /* counted in the zone */
+    NGX_HTTP_PROCTOR_QUOTA_OPEN,        /* not counted */
+    NGX_HTTP_PROCTOR_QUOTA_CLOSED       /* refused */
+} ngx_http_proctor_quota_on_error_e;
+
+
 /* Header lines that the gateway adds to what it forwards. */
 
 typedef enum {
@@ -129,6 +149,13 @@ typedef struct {
     ngx_open_file_t *audit;
     ngx_hash_t headers; /* that key.c and framing.c know by name */
     ngx_table_elt_t lines[NGX_HTTP_PROCTOR_KEY_LINES];
+    ngx_http_proctor_redis_conf_t *redis;         /* NULL: none is configured */
+    const ngx_http_proctor_redis_script_t *clock; /* status.c's */
+    const ngx_http_proctor_redis_script_t *quota_take;
+    const ngx_http_proctor_redis_script_t *quota_settle;
+    const ngx_http_proctor_redis_script_t *quota_budget;
+    const ngx_http_proctor_redis_script_t *quota_valve;
+    ngx_http_proctor_zone_t *zone; /* NULL: none is configured */
 #if (NGX_THREADS)
     ngx_thread_pool_t *threads;
 #endif
@@ -143,6 +170,7 @@ typedef struct {
     ngx_str_t name; /* of the contract; "off": none */
     const proctor_contract_t *contract;
     ngx_uint_t mode;
+    ngx_uint_t quota_on_error; /* ngx_http_proctor_quota_on_error_e */
     ngx_http_complex_value_t *origin;
 } ngx_http_proctor_loc_conf_t;
 
@@ -165,6 +193,8 @@ typedef struct ngx_http_proctor_worker_s {
     ngx_http_proctor_audit_who_t *audit_who; /* audit.c's own */
     size_t audit_size;
     time_t audit_said; /* when a failing disk was last spoken of */
+    ngx_http_proctor_redis_t *redis; /* NULL: none is configured */
+    ngx_queue_t asks;                /* quota_ask.c's, that wait for Redis */
 } ngx_http_proctor_worker_t;
 
 
@@ -197,6 +227,8 @@ struct ngx_http_proctor_ctx_s {
     ngx_uint_t body_hashed;
 
     ngx_http_proctor_wait_t *wait;
+    ngx_http_proctor_quota_t *quota; /* NULL: nothing is counted */
+    ngx_buf_t *valve; /* the beginning of an upstream's 429; else NULL */
 
     ngx_uint_t nheaders; /* of `headers`, which says what each line is */
     ngx_http_handler_pt content_handler; /* the location's own */
@@ -328,6 +360,48 @@ ngx_int_t ngx_http_proctor_body_read(
 ngx_int_t ngx_http_proctor_body(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 
+/* ngx_http_proctor_quota.c: is there anything left for this team? */
+
+ngx_int_t ngx_http_proctor_quota(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* its scripts, once teams and Redis are known */
+ngx_int_t ngx_http_proctor_quota_init(
+    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
+
+/* ngx_http_proctor_quota_budget.c: may the account spend a call? */
+
+ngx_int_t ngx_http_proctor_quota_budget(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_quota_ask.c: at the worker's end, before Redis's */
+
+void ngx_http_proctor_quota_exit(ngx_http_proctor_worker_t *worker);
+
+/* ngx_http_proctor_quota_answer.c: settled, and said in headers */
+
+/* in the header filter, once the answer is decided */
+ngx_int_t ngx_http_proctor_quota_answer(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+ngx_int_t ngx_http_proctor_quota_end(ngx_http_request_t *r); /* log phase */
+
+/* ngx_http_proctor_quota_valve.c: in the body filter, while ctx->valve */
+
+void ngx_http_proctor_quota_valve_body(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_chain_t *in);
+
+/* ngx_http_proctor_zone.c: what the workers of a machine share */
+
+char *ngx_http_proctor_zone_conf(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+void ngx_http_proctor_zone_lock(ngx_http_proctor_zone_t *zone);
+void ngx_http_proctor_zone_unlock(ngx_http_proctor_zone_t *zone);
+/* under the lock: the record of this key and size, zeroed when it is new, and
+   not evicted before the lock is released; NULL: there is no room */
+void *ngx_http_proctor_zone_get_locked(
+    ngx_http_proctor_zone_t *zone, const proctor_str_t *key, size_t size);
+/* ms of the clock by which this limit is measured */
+int64_t ngx_http_proctor_zone_now(const proctor_limit_t *limit);
+
 /* ngx_http_proctor_key.c: lends the account's key, takes the caller's away */
 
 ngx_int_t ngx_http_proctor_key(
@@ -436,6 +510,156 @@ void ngx_http_proctor_audit_event(ngx_event_t *ev);
 ngx_int_t ngx_http_proctor_variable_add(ngx_conf_t *cf);
 ngx_str_t ngx_http_proctor_variable_decision(ngx_http_proctor_ctx_t *ctx);
 ngx_str_t ngx_http_proctor_variable_reason(ngx_http_proctor_ctx_t *ctx);
+
+/*
+ * ngx_http_proctor_redis.c: one connection a worker, and what is known of the
+ * server behind it.  redis_op.c: questions and their answers.  redis_conf.c:
+ * the directive, and the scripts.
+ */
+
+/* how a call ended; the words are those of RESP's errors */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_REDIS_REPLY = 0, /* no reply is an error */
+    NGX_HTTP_PROCTOR_REDIS_TIMEOUT,   /* it may or may not have happened */
+    NGX_HTTP_PROCTOR_REDIS_DOWN,      /* as timeout: the connection ended */
+    NGX_HTTP_PROCTOR_REDIS_NOSCRIPT,  /* also to EVAL, which nobody explains */
+    NGX_HTTP_PROCTOR_REDIS_LOADING,
+    NGX_HTTP_PROCTOR_REDIS_BUSY, /* with a script */
+    NGX_HTTP_PROCTOR_REDIS_READONLY,
+    NGX_HTTP_PROCTOR_REDIS_MASTERDOWN,
+    NGX_HTTP_PROCTOR_REDIS_NOAUTH,
+    NGX_HTTP_PROCTOR_REDIS_NOPERM,
+    NGX_HTTP_PROCTOR_REDIS_OOM,
+    NGX_HTTP_PROCTOR_REDIS_MISCONF,
+    NGX_HTTP_PROCTOR_REDIS_NOREPLICAS,
+    NGX_HTTP_PROCTOR_REDIS_WRONGTYPE,
+    NGX_HTTP_PROCTOR_REDIS_CLUSTER, /* MOVED and its like: not supported */
+    NGX_HTTP_PROCTOR_REDIS_FULL,    /* no more clients */
+    NGX_HTTP_PROCTOR_REDIS_ERR,     /* any other */
+    NGX_HTTP_PROCTOR_REDIS_STATUSES
+} ngx_http_proctor_redis_status_e;
+
+/* numbered as hiredis does, which looks at the type of what it hands out */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_REDIS_STRING = 1,
+    NGX_HTTP_PROCTOR_REDIS_ARRAY,
+    NGX_HTTP_PROCTOR_REDIS_INTEGER,
+    NGX_HTTP_PROCTOR_REDIS_NIL,
+    NGX_HTTP_PROCTOR_REDIS_WORD, /* +OK */
+    NGX_HTTP_PROCTOR_REDIS_ERROR
+} ngx_http_proctor_redis_type_e;
+
+/* in the client's memory, and gone when the handler returns */
+
+typedef struct ngx_http_proctor_redis_reply_s ngx_http_proctor_redis_reply_t;
+
+struct ngx_http_proctor_redis_reply_s {
+    int type; /* ngx_http_proctor_redis_type_e; the first member: hiredis */
+    ngx_http_proctor_redis_status_e error; /* ERROR: which */
+    int64_t integer;
+    proctor_str_t str;                       /* STRING, WORD, ERROR; also NUL */
+    size_t nelements;                        /* ARRAY */
+    ngx_http_proctor_redis_reply_t *element; /* the elements themselves */
+};
+
+/* One command.  With a script: argv is numkeys, keys, arguments. */
+
+typedef struct {
+    const proctor_str_t *argv;
+    ngx_uint_t argc;
+    const ngx_http_proctor_redis_script_t *script; /* NULL: argv[0] says */
+} ngx_http_proctor_redis_command_t;
+
+#define NGX_HTTP_PROCTOR_REDIS_BATCH 16 /* commands in one call */
+
+/* `replies`: one for each command, also when some are errors; NULL when the
+   status is TIMEOUT or DOWN.  `status`: the first error's.  A handler may send,
+   cancel, resume and finalise as it likes. */
+typedef void (*ngx_http_proctor_redis_pt)(void *data,
+    ngx_http_proctor_redis_status_e status,
+    const ngx_http_proctor_redis_reply_t *replies);
+
+/* Who waits.  In the caller's memory, zeroed but for handler and data; while
+   `op` is set its end must not come without a cancel. */
+
+typedef struct {
+    ngx_http_proctor_redis_pt handler;
+    void *data;
+    struct ngx_http_proctor_redis_op_s *op;
+} ngx_http_proctor_redis_call_t;
+
+typedef enum {
+    NGX_HTTP_PROCTOR_REDIS_OFF = 0,    /* no connection; maybe later */
+    NGX_HTTP_PROCTOR_REDIS_CONNECTING, /* connect() is under way */
+    NGX_HTTP_PROCTOR_REDIS_HANDSHAKE,  /* the server is asked who it is */
+    NGX_HTTP_PROCTOR_REDIS_SUSPECT,    /* it kept silent or is ill: probed */
+    NGX_HTTP_PROCTOR_REDIS_READY       /* the only state that takes calls */
+} ngx_http_proctor_redis_state_e;
+
+typedef struct {
+    ngx_uint_t connects;
+    ngx_uint_t losses;
+    ngx_uint_t calls;
+    ngx_uint_t replies;
+    ngx_uint_t timeouts;
+    ngx_uint_t late;     /* replies that found nobody */
+    ngx_uint_t declined; /* calls, while it was not ready */
+    ngx_uint_t busy;     /* calls, over a limit */
+    ngx_uint_t suspected;
+    ngx_uint_t resent; /* scripts that the server had forgotten */
+    ngx_uint_t errors[NGX_HTTP_PROCTOR_REDIS_STATUSES];
+} ngx_http_proctor_redis_stats_t;
+
+typedef struct {
+    ngx_http_proctor_redis_state_e state;
+    const char *word; /* of the state */
+    const char *reason;
+    ngx_str_t name;
+    ngx_uint_t pending;
+    const ngx_http_proctor_redis_stats_t *stats;
+} ngx_http_proctor_redis_view_t;
+
+/* NULL: out of memory */
+ngx_http_proctor_redis_t *ngx_http_proctor_redis_create(
+    ngx_cycle_t *cycle, ngx_http_proctor_redis_conf_t *conf);
+/* the process ends: who waits is forgotten, not called */
+void ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis);
+void ngx_http_proctor_redis_view(
+    const ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_view_t *view);
+
+/*
+ * All commands in one round trip, in order; nothing of them is kept.  `call`
+ * NULL: nobody waits.
+ *   NGX_OK        call->handler will be called exactly once, after this
+ *                 returned, within the timeout;
+ *   NGX_DECLINED  it is not ready (or redis is NULL): nothing was sent;
+ *   NGX_BUSY      over a limit, or out of memory: nothing was sent.
+ */
+ngx_int_t ngx_http_proctor_redis_send(ngx_http_proctor_redis_t *redis,
+    ngx_http_proctor_redis_call_t *call,
+    const ngx_http_proctor_redis_command_t *commands, ngx_uint_t n);
+/* the handler will not be called; the commands stay sent */
+void ngx_http_proctor_redis_cancel(ngx_http_proctor_redis_call_t *call);
+/* "reply", "timeout", "readonly" */
+const char *ngx_http_proctor_redis_word(ngx_http_proctor_redis_status_e status);
+
+char *ngx_http_proctor_redis_conf(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+/* while the configuration is read, all directives being known (init_main):
+   `text` must outlive the cycle; NULL: out of memory, or one too many */
+const ngx_http_proctor_redis_script_t *ngx_http_proctor_redis_script(
+    ngx_conf_t *cf, ngx_http_proctor_redis_conf_t *conf,
+    const proctor_str_t *text);
+
+/* ngx_http_proctor_status.c: what a worker knows, as JSON */
+
+char *ngx_http_proctor_status_conf(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+/* its script, once a Redis is configured */
+ngx_int_t ngx_http_proctor_status_init(
+    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
 
 /* ngx_http_proctor_worker.c: process hooks */
 

@@ -100,6 +100,10 @@ ngx_http_proctor_answer_header(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
+    if (ngx_http_proctor_quota_answer(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_proctor_answer_scrub(r);
 
     if (ngx_http_proctor_header_add(r, "X-Request-Id", &ctx->rid) != NGX_OK) {
@@ -328,6 +332,10 @@ ngx_http_proctor_answer_body(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (ctx == NULL || r != r->main) {
         return ngx_http_proctor_next_body(r, in);
+    }
+
+    if (ctx->valve != NULL) {
+        ngx_http_proctor_quota_valve_body(r, ctx, in);
     }
 
     switch (ctx->answer) {

@@ -62,7 +62,8 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
     proctor_teams_env_t env;
     ngx_http_proctor_conf_report_t to;
 
-    if (ngx_http_proctor_key_headers(cf, mcf) != NGX_OK) {
+    if (ngx_http_proctor_key_headers(cf, mcf) != NGX_OK
+        || ngx_http_proctor_status_init(cf, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -108,7 +109,11 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
 
     ngx_explicit_memzero(text.data, text.len);
 
-    return (mcf->teams == NULL) ? NGX_CONF_ERROR : NGX_CONF_OK;
+    if (mcf->teams == NULL || ngx_http_proctor_quota_init(cf, mcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -130,6 +135,7 @@ ngx_http_proctor_conf_create_loc(ngx_conf_t *cf)
     }
 
     conf->mode = NGX_CONF_UNSET_UINT;
+    conf->quota_on_error = NGX_CONF_UNSET_UINT;
 
     return conf;
 }
@@ -146,6 +152,8 @@ ngx_http_proctor_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_str_value(conf->name, prev->name, "off");
     ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_PROCTOR_ENFORCE);
+    ngx_conf_merge_uint_value(conf->quota_on_error, prev->quota_on_error,
+        NGX_HTTP_PROCTOR_QUOTA_DEFAULT);
 
     if (conf->origin == NULL) {
         conf->origin = prev->origin;

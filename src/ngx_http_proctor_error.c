@@ -25,6 +25,8 @@ static const ngx_http_proctor_error_t *ngx_http_proctor_error_row(
     const ngx_http_proctor_refusal_t *refusal);
 static const ngx_http_proctor_error_t *ngx_http_proctor_error_raised(
     ngx_uint_t status);
+static ngx_int_t ngx_http_proctor_error_retry(
+    ngx_http_request_t *r, const ngx_http_proctor_refusal_t *refusal);
 static ngx_int_t ngx_http_proctor_error_copy(ngx_http_request_t *r,
     ngx_http_proctor_refusal_t *refusal, const proctor_violation_t *v);
 static ngx_str_t ngx_http_proctor_error_field(
@@ -69,6 +71,11 @@ static const ngx_http_proctor_error_t ngx_http_proctor_errors[] = {
         "The team's policy does not allow this."),
     error("busy", 503, "unexpected",
         "The gateway is too busy to check this request; try again."),
+    error("quota", 429, "unexpected", "Rate limit exceeded"),
+    error("account_limit", 429, "unexpected", "Rate limit exceeded"),
+    error("upstream_limit", 429, "unexpected", "Rate limit exceeded"),
+    error("quota_down", 503, "unexpected",
+        "The gateway cannot count this call; try again."),
     error("upstream_credential", 502, "unexpected",
         "The gateway's credential was refused by the API."),
     error("upstream_redirect", 502, "unexpected",
@@ -111,6 +118,7 @@ ngx_http_proctor_refuse(ngx_http_proctor_ctx_t *ctx,
     ngx_memzero(&ctx->refusal, sizeof(ngx_http_proctor_refusal_t));
 
     ctx->refusal.code = code;
+    ctx->refusal.retry_after = (code == NGX_HTTP_PROCTOR_BUSY) ? 1 : 0;
 
     if (detail != NULL) {
         ctx->refusal.detail = *detail;
@@ -382,16 +390,14 @@ ngx_http_proctor_error_send(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     ngx_buf_t *b;
     ngx_chain_t out;
 
-    static const ngx_str_t wait = ngx_string("1");
-
     if (ngx_http_proctor_error_render(
             r, ctx->contract, &ctx->refusal, &ctx->reply)
         != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (ctx->refusal.code == NGX_HTTP_PROCTOR_BUSY
-        && ngx_http_proctor_header_add(r, "Retry-After", &wait) != NGX_OK) {
+    if (ctx->refusal.retry_after != 0
+        && ngx_http_proctor_error_retry(r, &ctx->refusal) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -426,6 +432,24 @@ ngx_http_proctor_error_send(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     ngx_http_finalize_request(r, rc);
 
     return NGX_DONE; /* r may be gone */
+}
+
+
+static ngx_int_t
+ngx_http_proctor_error_retry(
+    ngx_http_request_t *r, const ngx_http_proctor_refusal_t *refusal)
+{
+    ngx_str_t value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len =
+        ngx_sprintf(value.data, "%ui", refusal->retry_after) - value.data;
+
+    return ngx_http_proctor_header_add(r, "Retry-After", &value);
 }
 
 

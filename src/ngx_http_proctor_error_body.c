@@ -1,7 +1,7 @@
 /*
  * A refusal as the body of an answer, in the shape of its contract:
  *
- *     {"detail": ..., "errors": {"a.b": ["...", ...]}}
+ *     {"detail": ..., "errors": {"a.b": ["...", ...]}, "retry_after": 7}
  *     {"status": "error", "code": ..., "message": ..., "errors": {...}}
  *
  * Where no contract is known yet the body has the members of both.
@@ -72,6 +72,11 @@ ngx_http_proctor_error_render(ngx_http_request_t *r,
 
         if (refusal->fields != NULL) {
             ngx_http_proctor_error_fields(&out, refusal, "non_field_errors");
+        }
+
+        if (refusal->retry_after != 0) {
+            out.pos = ngx_sprintf(
+                out.pos, ",\"retry_after\":%ui", refusal->retry_after);
         }
     }
 

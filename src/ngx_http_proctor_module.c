@@ -20,7 +20,9 @@ ngx_http_proctor_step_t ngx_http_proctor_steps[] = {
     { "read", ngx_http_proctor_body_read },     /* wait for the whole body   */
     { "body", ngx_http_proctor_body },          /* does the body fit?        */
     { "verdict", ngx_http_proctor_input_verdict }, /* refuse what did not fit */
-    { "key", ngx_http_proctor_key }, /* lend the account's key    */
+    { "quota", ngx_http_proctor_quota },         /* is there any left?        */
+    { "budget", ngx_http_proctor_quota_budget }, /* also for the account?     */
+    { "key", ngx_http_proctor_key },             /* lend the account's key    */
     { NULL, NULL },
 };
 
@@ -28,6 +30,14 @@ ngx_http_proctor_step_t ngx_http_proctor_steps[] = {
 static ngx_conf_enum_t ngx_http_proctor_modes[] = {
     { ngx_string("enforce"), NGX_HTTP_PROCTOR_ENFORCE },
     { ngx_string("observe"), NGX_HTTP_PROCTOR_OBSERVE },
+    { ngx_null_string, 0 },
+};
+
+
+static ngx_conf_enum_t ngx_http_proctor_quota_policies[] = {
+    { ngx_string("local"), NGX_HTTP_PROCTOR_QUOTA_LOCAL },
+    { ngx_string("open"), NGX_HTTP_PROCTOR_QUOTA_OPEN },
+    { ngx_string("closed"), NGX_HTTP_PROCTOR_QUOTA_CLOSED },
     { ngx_null_string, 0 },
 };
 
@@ -43,6 +53,15 @@ static ngx_command_t ngx_http_proctor_commands[] = {
     { ngx_string("proctor_audit"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
         ngx_http_proctor_conf_audit, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
 
+    { ngx_string("proctor_redis"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
+        ngx_http_proctor_redis_conf, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("proctor_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_proctor_zone_conf, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("proctor_status"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+        ngx_http_proctor_status_conf, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
+
     { ngx_string("proctor"),
         NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1,
         ngx_conf_set_str_slot, NGX_HTTP_LOC_CONF_OFFSET,
@@ -53,6 +72,13 @@ static ngx_command_t ngx_http_proctor_commands[] = {
             | NGX_CONF_TAKE1,
         ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
         offsetof(ngx_http_proctor_loc_conf_t, mode), ngx_http_proctor_modes },
+
+    { ngx_string("proctor_quota_on_error"),
+        NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
+            | NGX_CONF_TAKE1,
+        ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
+        offsetof(ngx_http_proctor_loc_conf_t, quota_on_error),
+        ngx_http_proctor_quota_policies },
 
     { ngx_string("proctor_origin"),
         NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
@@ -121,6 +147,13 @@ ngx_http_proctor_module_start(ngx_conf_t *cf)
     }
 
     *h = ngx_http_proctor_audit;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_proctor_quota_end;
 
     return ngx_http_proctor_answer_init(cf);
 }

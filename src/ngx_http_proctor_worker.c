@@ -51,6 +51,15 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     worker->audit_event.data = mcf;
     worker->log = cycle->log;
 
+    ngx_queue_init(&worker->asks);
+
+    if (mcf->redis != NULL) {
+        worker->redis = ngx_http_proctor_redis_create(cycle, mcf->redis);
+        if (worker->redis == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     mcf->worker = worker;
 
     return NGX_OK;
@@ -72,6 +81,12 @@ ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
     worker = mcf->worker;
 
     ngx_http_proctor_audit_flush(mcf);
+
+    ngx_http_proctor_quota_exit(worker);
+
+    if (worker->redis != NULL) {
+        ngx_http_proctor_redis_destroy(worker->redis);
+    }
 
     proctor_json_free(&worker->doc);
     proctor_arena_destroy(worker->arena);

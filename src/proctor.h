@@ -393,14 +393,117 @@ proctor_json_type_e proctor_param_type(const proctor_schema_t *schema,
     const proctor_str_t *text, const char **fault);
 
 
+/*
+ * proctor_quota.c: windows, and what is left in them.  Times are milliseconds
+ * of one clock for each limit; nothing is allocated.
+ */
+
+typedef enum {
+    PROCTOR_PER_SLIDING = 0, /* the last `seconds`, at any time */
+    PROCTOR_PER_DAY,         /* a calendar day, UTC */
+    PROCTOR_PER_MONTH        /* a calendar month, UTC */
+} proctor_per_e;
+
+typedef struct {
+    uint32_t limit;
+    proctor_per_e per;
+    uint32_t seconds; /* the length; of a month, 30 days */
+} proctor_limit_t;
+
+#define PROCTOR_WINDOW_PARTS  50
+#define PROCTOR_WINDOW_SLICES (PROCTOR_WINDOW_PARTS + 1)
+#define PROCTOR_QUOTA_HOLD    600 /* seconds that a reservation can live */
+
+/* zeroed: empty */
+typedef struct {
+    int64_t slice;  /* the latest */
+    uint32_t total; /* of `used` */
+    uint32_t used[PROCTOR_WINDOW_SLICES];
+} proctor_window_t;
+
+/* what was taken, and what is reserved for answers that are to come */
+typedef struct {
+    proctor_window_t taken;
+    proctor_window_t held; /* always by proctor_quota_hold */
+} proctor_counter_t;
+
+extern const proctor_limit_t proctor_quota_hold;
+
+/* the number of the slice of a time */
+int64_t proctor_window_slice(const proctor_limit_t *limit, int64_t now);
+/* forgets what is too old; the others expect that it was called */
+void proctor_window_turn(
+    proctor_window_t *w, const proctor_limit_t *limit, int64_t now);
+void proctor_window_add(proctor_window_t *w, const proctor_limit_t *limit);
+/* takes back one that was added in this slice; 0: it had left already */
+int proctor_window_drop(
+    proctor_window_t *w, const proctor_limit_t *limit, int64_t slice);
+/* milliseconds, never 0, until so many (1 at least) have left */
+int64_t proctor_window_wait(const proctor_window_t *w,
+    const proctor_limit_t *limit, uint32_t leave, int64_t now);
+
+#define PROCTOR_QUOTAS_MAX 16 /* of a team; of an account's limits */
+
+/*
+ * One of each of n, or none of any.  Bit i of `held`: reserved, until it is
+ * settled.  0: taken; else milliseconds until it is worth asking again.
+ */
+int64_t proctor_counter_take(proctor_counter_t *const *counters,
+    const proctor_limit_t *const *limits, const int64_t *now, unsigned n,
+    unsigned held);
+/* the end of a reservation of this slice: taken, or given back */
+void proctor_counter_settle(proctor_counter_t *c, const proctor_limit_t *limit,
+    int64_t slice, int accepted, int64_t now);
+
+
+/* proctor_budget.c: an account's limit, split between the teams that ask */
+
+#define PROCTOR_BUDGET_TEAMS 64 /* remembered at a time */
+
+typedef struct {
+    uint64_t team; /* its name's hash; 0: nobody */
+    int64_t last;  /* when it asked */
+    proctor_window_t asked;
+    proctor_window_t taken;
+} proctor_share_t;
+
+typedef struct {
+    proctor_window_t window;
+    proctor_share_t shares[PROCTOR_BUDGET_TEAMS];
+} proctor_budget_t;
+
+/* 0: there is room for this team; else milliseconds until there may be */
+int64_t proctor_budget_check(proctor_budget_t *b, const proctor_limit_t *limit,
+    uint64_t team, int64_t now);
+/* right after the check */
+void proctor_budget_take(
+    proctor_budget_t *b, const proctor_limit_t *limit, uint64_t team);
+
+
 /* proctor_teams.c: teams and accounts (DESIGN.md section 4) */
+
+/* Strings to spell keys of: names in which no byte can be misread. */
+
+typedef struct {
+    proctor_limit_t limit;
+    proctor_str_t name; /* "calls"; of an account's: empty */
+    proctor_str_t key;  /* "proctor:{team}:quota:calls:60" */
+    proctor_str_t more; /* the same of reservations or shares */
+    proctor_str_t per;  /* "60", "day", "month" */
+    int accepted;       /* charged when the upstream accepted */
+    const proctor_operation_t **operations;
+    unsigned noperations; /* 0: all of them */
+} proctor_quota_t;
 
 typedef struct {
     proctor_str_t name;
     const proctor_contract_t *contract;
     proctor_str_t *keys; /* secrets, in the order to be lent */
     unsigned nkeys;
-    unsigned index; /* proctor_teams_account(teams, index) is this one */
+    unsigned index;      /* proctor_teams_account(teams, index) is this one */
+    proctor_str_t valve; /* "proctor:{account}:valve" */
+    proctor_quota_t *limits;
+    unsigned nlimits;
 } proctor_account_t;
 
 typedef struct {
@@ -415,6 +518,8 @@ typedef struct {
     unsigned naccounts;
     proctor_policy_t *policies;
     unsigned npolicies;
+    proctor_quota_t *quotas;
+    unsigned nquotas;
 } proctor_team_t;
 
 typedef struct {
@@ -449,6 +554,11 @@ const proctor_account_t *proctor_team_account(
 const proctor_policy_t *proctor_team_policy(
     const proctor_team_t *team, const proctor_operation_t *operation);
 int proctor_key_has_right(const proctor_key_t *key, const proctor_str_t *right);
+/* 1 when a call of this operation is counted by it */
+int proctor_quota_applies(
+    const proctor_quota_t *quota, const proctor_operation_t *operation);
+/* 1 when some team has a quota or some account a limit */
+int proctor_teams_counts(const proctor_teams_t *teams);
 /* each secret in turn, so that nothing else has to know where they are */
 unsigned proctor_teams_naccounts(const proctor_teams_t *teams);
 const proctor_account_t *proctor_teams_account(

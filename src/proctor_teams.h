@@ -71,4 +71,21 @@ void proctor_teams_read_keys(proctor_document_t *doc, json_t *value,
 void proctor_teams_read_policies(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 
+/* the operation of one of the team's contracts; NULL: reported */
+const proctor_operation_t *proctor_teams_operation(proctor_document_t *doc,
+    const proctor_where_t *at, const char *name, const proctor_team_t *team);
+
+
+/* proctor_teams_quota.c: how often */
+
+/* out: proctor_team_t */
+void proctor_teams_read_quotas(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+/* out: proctor_account_t */
+void proctor_teams_read_limits(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+/* the key under which an account's valve is kept; its name must be known */
+void proctor_teams_read_valve(proctor_document_t *doc,
+    const proctor_where_t *at, proctor_account_t *account);
+
 #endif /* PROCTOR_TEAMS_H_INCLUDED */

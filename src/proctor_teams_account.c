@@ -25,6 +25,7 @@ static const proctor_member_t proctor_teams_account_members[] = {
     { "contract", PROCTOR_REQUIRED, proctor_teams_read_contract,
         offsetof(proctor_account_t, contract) },
     { "keys", PROCTOR_REQUIRED, proctor_teams_read_secrets, 0 },
+    { "limits", PROCTOR_OPTIONAL, proctor_teams_read_limits, 0 },
     { NULL, 0, NULL, 0 }
 };
 
@@ -59,6 +60,7 @@ proctor_teams_read_account(proctor_document_t *doc, json_t *value,
         json_integer((json_int_t) state->teams->naccounts));
     account->index = state->teams->naccounts++;
 
+    proctor_teams_read_valve(doc, at, account);
     proctor_document_object(
         doc, value, at, proctor_teams_account_members, account);
 }

@@ -18,9 +18,6 @@
 
 static void proctor_teams_read_policy(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
-static const proctor_operation_t *proctor_teams_operation(
-    proctor_document_t *doc, const proctor_where_t *at,
-    const proctor_team_t *team);
 static void proctor_teams_read_body(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 static void proctor_teams_read_query(proctor_document_t *doc, json_t *value,
@@ -62,7 +59,7 @@ proctor_teams_read_policy(proctor_document_t *doc, json_t *value,
     proctor_policy_t *policy;
 
     policy = &team->policies[team->npolicies];
-    policy->operation = proctor_teams_operation(doc, at, team);
+    policy->operation = proctor_teams_operation(doc, at, at->name, team);
 
     if (policy->operation == NULL) {
         return;
@@ -84,11 +81,9 @@ proctor_teams_read_policy(proctor_document_t *doc, json_t *value,
 }
 
 
-/* The operation in one of the team's contracts; NULL: reported. */
-
-static const proctor_operation_t *
+const proctor_operation_t *
 proctor_teams_operation(proctor_document_t *doc, const proctor_where_t *at,
-    const proctor_team_t *team)
+    const char *name, const proctor_team_t *team)
 {
     unsigned i;
     const proctor_contract_t *contract;
@@ -102,8 +97,7 @@ proctor_teams_operation(proctor_document_t *doc, const proctor_where_t *at,
             return NULL;
         }
 
-        operation =
-            proctor_contract_operation(contract, at->name, strlen(at->name));
+        operation = proctor_contract_operation(contract, name, strlen(name));
 
         if (found != NULL && operation != NULL) {
             proctor_document_fault(

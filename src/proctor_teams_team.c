@@ -1,6 +1,6 @@
 /*
  * The teams of a teams file: which accounts each may use, and what else it
- * has, its keys and its policy, which are read in files of their own.
+ * has, its keys, policy and quotas, which are read in files of their own.
  */
 
 #include <string.h>
@@ -22,6 +22,7 @@ static const proctor_member_t proctor_teams_team_members[] = {
     { "accounts", PROCTOR_REQUIRED, proctor_teams_read_uses, 0 },
     { "keys", PROCTOR_REQUIRED, proctor_teams_read_keys, 0 },
     { "policy", PROCTOR_OPTIONAL, proctor_teams_read_policies, 0 },
+    { "quotas", PROCTOR_OPTIONAL, proctor_teams_read_quotas, 0 },
     { NULL, 0, NULL, 0 }
 };
 

@@ -11,6 +11,14 @@ static void teams_test_cases(void);
 static void teams_test_secrets(void);
 
 
+#define NAMED          "\"name\":\"q\","
+#define QUOTA(members) TEAM("\"keys\":[],\"quotas\":[{" members "}]")
+#define LIMITS(limits)                                                         \
+    FILE_("\"a\":{\"contract\":\"one\",\"limits\":" limits                     \
+          ",\"keys\":[{\"env\":\"" KEY_ENV "\"}]}",                            \
+        "")
+
+
 /* clang-format off */
 static const faults_case_t teams_cases[] = {
     { "no JSON", "{", ": is not JSON: " },
@@ -18,11 +26,60 @@ static const faults_case_t teams_cases[] = {
     { "nothing", "{}", ": lacks \"accounts\"\n: lacks \"teams\"" },
     { "a strange member", "{\"accounts\":{},\"teams\":{},\"x\":1}",
       "/x: is not understood" },
-    { "limits, before their time",
-      FILE_("\"a\":{\"contract\":\"one\",\"limits\":[],\"keys\":[{\"env\":\""
-      KEY_ENV "\"}]}", ""), "/accounts/a/limits: is not understood" },
-    { "quotas, before their time", TEAM("\"keys\":[],\"quotas\":[]"),
-      "/teams/t/quotas: is not understood" },
+    { "limits that are no array", LIMITS("{}"),
+      "/accounts/a/limits: must be an array of 1 to 16" },
+    { "no limits", LIMITS("[]"),
+      "/accounts/a/limits: must be an array of 1 to 16" },
+    { "an empty limit", LIMITS("[{}]"),
+      "/accounts/a/limits/0: lacks \"limit\"\n"
+      "/accounts/a/limits/0: lacks \"per\"" },
+    { "a limit with a charge",
+      LIMITS("[{\"limit\":1,\"per\":\"1m\",\"charge\":\"request\"}]"),
+      "/accounts/a/limits/0/charge: is not understood" },
+    { "two limits for a minute",
+      LIMITS("[{\"limit\":1,\"per\":\"1m\"},{\"limit\":2,\"per\":\"60s\"}]"),
+      "/accounts/a/limits/1: is for the same time as another" },
+    { "an empty quota", QUOTA(""),
+      "/teams/t/quotas/0: lacks \"name\"\n"
+      "/teams/t/quotas/0: lacks \"limit\"\n"
+      "/teams/t/quotas/0: lacks \"per\"" },
+    { "a quota of nothing", QUOTA(NAMED "\"limit\":0,\"per\":\"1m\""),
+      "/teams/t/quotas/0/limit: must be an integer from 1 to 1000000000" },
+    { "a quota of half a call", QUOTA(NAMED "\"limit\":1.5,\"per\":\"1m\""),
+      "/teams/t/quotas/0/limit: must be an integer from 1 to 1000000000" },
+    { "a quota for no time", QUOTA(NAMED "\"limit\":1,\"per\":\"0s\""),
+      "/teams/t/quotas/0/per: must be a length of time from \"1s\" to "
+      "\"30d\": a number and s, m, h or d" },
+    { "a quota for a number", QUOTA(NAMED "\"limit\":1,\"per\":60"),
+      "/teams/t/quotas/0/per: must be a length of time from \"1s\" to "
+      "\"30d\": a number and s, m, h or d" },
+    { "a quota for 31 days", QUOTA(NAMED "\"limit\":1,\"per\":\"31d\""),
+      "/teams/t/quotas/0/per: must be a length of time from \"1s\" to "
+      "\"30d\": a number and s, m, h or d" },
+    { "a quota for 721 hours", QUOTA(NAMED "\"limit\":1,\"per\":\"721h\""),
+      "/teams/t/quotas/0/per: must be a length of time from \"1s\" to "
+      "\"30d\": a number and s, m, h or d" },
+    { "a quota for a word", QUOTA(NAMED "\"limit\":1,\"per\":\"1ms\""),
+      "/teams/t/quotas/0/per: must be a length of time from \"1s\" to "
+      "\"30d\": a number and s, m, h or d" },
+    { "a charge for nothing",
+      QUOTA(NAMED "\"limit\":1,\"per\":\"1m\",\"charge\":\"x\""),
+      "/teams/t/quotas/0/charge: must be \"request\" or \"accepted\"" },
+    { "no operations",
+      QUOTA(NAMED "\"limit\":1,\"per\":\"1m\",\"operations\":[]"),
+      "/teams/t/quotas/0/operations: must be an array with an operation at "
+      "least" },
+    { "an operation nobody knows",
+      QUOTA(NAMED "\"limit\":1,\"per\":\"1m\",\"operations\":[\"x\"]"),
+      "/teams/t/quotas/0/operations/0: names no operation of the team's "
+      "contracts" },
+    { "a strange member of a quota",
+      QUOTA(NAMED "\"limit\":1,\"per\":\"1m\",\"burst\":1"),
+      "/teams/t/quotas/0/burst: is not understood" },
+    { "a quota's name twice",
+      QUOTA(NAMED "\"limit\":1,\"per\":\"1m\"},{" NAMED
+      "\"limit\":1,\"per\":\"1h\""),
+      "/teams/t/quotas/1: has the name of another: q" },
     { "a contract nobody knows",
       FILE_("\"a\":{\"contract\":\"three\",\"keys\":[{\"env\":\"" KEY_ENV
       "\"}]}", ""), "/accounts/a/contract: names no contract that is known" },

@@ -1,0 +1,144 @@
+/*
+ * What the files of quotas and budgets share and nobody else sees.
+ *
+ *     quota.c         the step: is there anything left for this team?
+ *     quota_budget.c  the step: is there anything left for this account?
+ *     quota_valve.c   an upstream that said 429 is left alone for a while
+ *     quota_local.c   counted in the zone
+ *     quota_redis.c   counted in Redis, by
+ *     quota_script.c  the scripts
+ *     quota_ask.c     one question to Redis, and the request that waits for it
+ *     quota_answer.c  when the answer goes out: settled, and said in headers
+ */
+
+#ifndef NGX_HTTP_PROCTOR_QUOTA_H_INCLUDED
+#define NGX_HTTP_PROCTOR_QUOTA_H_INCLUDED
+
+#include "ngx_http_proctor.h"
+
+
+typedef struct {
+    const proctor_quota_t *quota;
+    int64_t left;
+    int64_t reset; /* ms until there is more */
+    int64_t slice; /* of the reservation */
+} ngx_http_proctor_quota_row_t;
+
+/* what applies to a request, and what was taken; in r->pool */
+
+struct ngx_http_proctor_quota_s {
+    ngx_uint_t n;
+    ngx_uint_t known;  /* left and reset are */
+    ngx_uint_t remote; /* counted in Redis, not in the zone */
+    unsigned held;     /* a bit for each row with an open reservation */
+    ngx_http_proctor_quota_row_t rows[PROCTOR_QUOTAS_MAX];
+};
+
+typedef struct ngx_http_proctor_quota_ask_s ngx_http_proctor_quota_ask_t;
+
+/* r NULL: the request has gone; reply NULL: Redis is ill.  What it leaves in
+   the request is the verdict: the request is resumed after it. */
+typedef ngx_int_t (*ngx_http_proctor_quota_ask_pt)(
+    ngx_http_proctor_quota_ask_t *ask, ngx_http_request_t *r,
+    const ngx_http_proctor_redis_reply_t *reply);
+
+/* On the heap, since a reply may come when the request has gone; in the
+   worker's queue, which frees it at the end. */
+
+struct ngx_http_proctor_quota_ask_s {
+    ngx_queue_t queue;
+    ngx_http_proctor_redis_call_t call;
+    ngx_http_proctor_wait_t *wait;
+    ngx_http_proctor_quota_ask_pt handler;
+    ngx_http_proctor_main_conf_t *mcf;
+    const proctor_team_t *team;
+    const proctor_operation_t *operation;
+};
+
+#define NGX_HTTP_PROCTOR_QUOTA_ARGS (2 + 5 * PROCTOR_QUOTAS_MAX)
+
+/* a script's arguments as they are gathered */
+
+typedef struct {
+    proctor_str_t argv[NGX_HTTP_PROCTOR_QUOTA_ARGS];
+    ngx_uint_t argc;
+    u_char text[NGX_HTTP_PROCTOR_QUOTA_ARGS * (NGX_INT64_LEN + 1)];
+    u_char *last;
+} ngx_http_proctor_quota_args_t;
+
+
+/* ngx_http_proctor_quota.c */
+
+/* the quotas that count calls of this operation */
+void ngx_http_proctor_quota_rows(ngx_http_proctor_quota_t *q,
+    const proctor_team_t *team, const proctor_operation_t *operation);
+/* NGX_OK: it goes on, perhaps observed; NGX_DECLINED: refused */
+ngx_int_t ngx_http_proctor_quota_refuse(
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code, int64_t wait);
+
+typedef ngx_int_t (*ngx_http_proctor_quota_local_pt)(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* Redis was not to be had: as the directive says */
+ngx_int_t ngx_http_proctor_quota_ill(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_quota_local_pt local);
+
+/* ngx_http_proctor_quota_local.c */
+
+/* as the step */
+ngx_int_t ngx_http_proctor_quota_local(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+void ngx_http_proctor_quota_local_settle(ngx_http_proctor_main_conf_t *mcf,
+    const ngx_http_proctor_quota_t *q, ngx_uint_t accepted);
+ngx_int_t ngx_http_proctor_quota_local_budget(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_quota_redis.c */
+
+/* NGX_AGAIN; NGX_DECLINED: Redis is not to be had; NGX_ERROR */
+ngx_int_t ngx_http_proctor_quota_redis(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+void ngx_http_proctor_quota_redis_settle(ngx_http_proctor_main_conf_t *mcf,
+    const ngx_http_proctor_quota_t *q, ngx_uint_t accepted);
+ngx_int_t ngx_http_proctor_quota_redis_budget(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+void ngx_http_proctor_quota_redis_valve(ngx_http_proctor_main_conf_t *mcf,
+    const proctor_account_t *account, int64_t wait);
+
+/* ngx_http_proctor_quota_script.c: the text of each */
+
+extern const proctor_str_t ngx_http_proctor_quota_script_take;
+extern const proctor_str_t ngx_http_proctor_quota_script_settle;
+extern const proctor_str_t ngx_http_proctor_quota_script_budget;
+extern const proctor_str_t ngx_http_proctor_quota_script_valve;
+
+/* ngx_http_proctor_quota_ask.c */
+
+ngx_int_t ngx_http_proctor_quota_ask(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_redis_script_t *script,
+    const ngx_http_proctor_quota_args_t *args,
+    ngx_http_proctor_quota_ask_pt handler);
+/* nobody waits for it */
+void ngx_http_proctor_quota_tell(ngx_http_proctor_main_conf_t *mcf,
+    const ngx_http_proctor_redis_script_t *script,
+    const ngx_http_proctor_quota_args_t *args);
+void ngx_http_proctor_quota_args(
+    ngx_http_proctor_quota_args_t *args, ngx_uint_t nkeys);
+void ngx_http_proctor_quota_arg(
+    ngx_http_proctor_quota_args_t *args, const proctor_str_t *s);
+void ngx_http_proctor_quota_arg_number(
+    ngx_http_proctor_quota_args_t *args, int64_t n);
+
+/* ngx_http_proctor_quota_valve.c */
+
+/* ms until the account's upstream may be asked again; 0: now */
+int64_t ngx_http_proctor_quota_valve_wait(
+    ngx_http_proctor_main_conf_t *mcf, const proctor_account_t *account);
+/* for all workers; never shortens */
+void ngx_http_proctor_quota_valve_shut(ngx_http_proctor_main_conf_t *mcf,
+    const proctor_account_t *account, int64_t wait);
+/* the upstream's 429 has come in */
+ngx_int_t ngx_http_proctor_quota_valve_header(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+#endif /* NGX_HTTP_PROCTOR_QUOTA_H_INCLUDED */

@@ -1,0 +1,46 @@
+/*
+ * The step that asks whether the account may spend a call on its upstream.
+ *
+ * Only what is forwarded gets here.  First the valve, which is this machine's
+ * memory of an upstream that said 429; then the account's limits, in Redis or
+ * in the zone.
+ */
+
+#include "ngx_http_proctor_quota.h"
+
+
+ngx_int_t
+ngx_http_proctor_quota_budget(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    int64_t wait;
+    ngx_int_t rc;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
+    if (r->content_handler == NULL || mcf->zone == NULL) {
+        return NGX_OK;
+    }
+
+    wait = ngx_http_proctor_quota_valve_wait(mcf, ctx->account);
+
+    if (wait != 0) {
+        return ngx_http_proctor_quota_refuse(
+            ctx, NGX_HTTP_PROCTOR_UPSTREAM_LIMIT, wait);
+    }
+
+    if (ctx->account->nlimits == 0) {
+        return NGX_OK;
+    }
+
+    if (mcf->redis == NULL) {
+        return ngx_http_proctor_quota_local_budget(r, ctx);
+    }
+
+    rc = ngx_http_proctor_quota_redis_budget(r, ctx);
+
+    return (rc == NGX_DECLINED) ? ngx_http_proctor_quota_ill(
+               r, ctx, ngx_http_proctor_quota_local_budget)
+                                : rc;
+}
