@@ -25,6 +25,8 @@ struct ngx_http_proctor_audit_who_s {
 };
 
 
+static ngx_http_proctor_ctx_t *ngx_http_proctor_audit_ctx(
+    ngx_http_request_t *r);
 static void ngx_http_proctor_audit_who(ngx_http_proctor_worker_t *worker,
     ngx_http_proctor_ctx_t *ctx, proctor_audit_record_t *record);
 static void ngx_http_proctor_audit_caller(
@@ -61,7 +63,6 @@ ngx_http_proctor_audit(ngx_http_request_t *r)
     proctor_str_t names[PROCTOR_PATH_PARAMS];
     ngx_http_proctor_ctx_t *ctx;
     proctor_audit_record_t record;
-    ngx_http_proctor_loc_conf_t *conf;
     ngx_http_proctor_main_conf_t *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
@@ -70,26 +71,9 @@ ngx_http_proctor_audit(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    ctx = ngx_http_proctor_run_ctx(r);
+    ctx = ngx_http_proctor_audit_ctx(r);
 
-    if (ctx == NULL) {
-        conf = ngx_http_get_module_loc_conf(r, ngx_http_proctor_module);
-
-        if (conf->contract == NULL) {
-            return NGX_OK;
-        }
-
-        /* gone, or refused by nginx, before our first step */
-
-        ctx = ngx_http_proctor_run_create(r);
-        if (ctx == NULL) {
-            return NGX_OK;
-        }
-
-        ctx->state = NGX_HTTP_PROCTOR_ANSWERED;
-    }
-
-    if (ctx->contract == NULL) {
+    if (ctx == NULL || ctx->contract == NULL) {
         return NGX_OK; /* no call to an API: the server's own 400 or 404 */
     }
 
@@ -122,6 +106,36 @@ ngx_http_proctor_audit(ngx_http_request_t *r)
     ngx_http_proctor_audit_append(mcf, &record);
 
     return NGX_OK;
+}
+
+
+/* also of a request that was gone, or refused by nginx, before our first step */
+
+static ngx_http_proctor_ctx_t *
+ngx_http_proctor_audit_ctx(ngx_http_request_t *r)
+{
+    ngx_http_proctor_ctx_t *ctx;
+    ngx_http_proctor_loc_conf_t *conf;
+
+    ctx = ngx_http_proctor_run_ctx(r);
+
+    if (ctx != NULL) {
+        return ctx;
+    }
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_proctor_module);
+
+    if (conf->contract == NULL) {
+        return NULL;
+    }
+
+    ctx = ngx_http_proctor_run_create(r);
+
+    if (ctx != NULL) {
+        ctx->state = NGX_HTTP_PROCTOR_ANSWERED;
+    }
+
+    return ctx;
 }
 
 

@@ -21,6 +21,8 @@ typedef struct {
 } ngx_http_proctor_conf_report_t;
 
 
+static ngx_int_t ngx_http_proctor_conf_compile_teams(
+    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
 static const proctor_contract_t *ngx_http_proctor_conf_find(
     ngx_http_proctor_main_conf_t *mcf, ngx_str_t *name);
 static proctor_arena_t *ngx_http_proctor_conf_arena(ngx_conf_t *cf);
@@ -55,13 +57,6 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
 {
     ngx_http_proctor_main_conf_t *mcf = conf;
 
-    u_char *p;
-    ngx_str_t text, dir;
-    proctor_arena_t *arena;
-    proctor_report_t report;
-    proctor_teams_env_t env;
-    ngx_http_proctor_conf_report_t to;
-
     if (ngx_http_proctor_key_headers(cf, mcf) != NGX_OK
         || ngx_http_proctor_status_init(cf, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
@@ -78,10 +73,30 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
         return NGX_CONF_OK;
     }
 
+    if (ngx_http_proctor_conf_compile_teams(cf, mcf) != NGX_OK
+        || ngx_http_proctor_quota_init(cf, mcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_proctor_conf_compile_teams(
+    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
+{
+    u_char *p;
+    ngx_str_t text, dir;
+    proctor_arena_t *arena;
+    proctor_report_t report;
+    proctor_teams_env_t env;
+    ngx_http_proctor_conf_report_t to;
+
     arena = ngx_http_proctor_conf_arena(cf);
     if (arena == NULL
         || ngx_http_proctor_conf_load(cf, &mcf->teams_file, &text) != NGX_OK) {
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
 
     dir = mcf->teams_file;
@@ -109,11 +124,7 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
 
     ngx_explicit_memzero(text.data, text.len);
 
-    if (mcf->teams == NULL || ngx_http_proctor_quota_init(cf, mcf) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return (mcf->teams == NULL) ? NGX_ERROR : NGX_OK;
 }
 
 

@@ -24,6 +24,10 @@ typedef struct {
 static ngx_int_t ngx_http_proctor_input_query(ngx_http_proctor_input_t *in);
 static ngx_int_t ngx_http_proctor_input_pair(
     ngx_http_proctor_input_t *in, u_char *p, u_char *last);
+static ngx_int_t ngx_http_proctor_input_decode(ngx_http_proctor_input_t *in,
+    const u_char *p, const u_char *last, proctor_str_t *to, const char **fault);
+static ngx_int_t ngx_http_proctor_input_declared(ngx_http_proctor_input_t *in,
+    const proctor_str_t *name, const proctor_str_t *value, ngx_uint_t coded);
 static ngx_int_t ngx_http_proctor_input_headers(ngx_http_proctor_input_t *in);
 static ngx_int_t ngx_http_proctor_input_path(ngx_http_proctor_input_t *in);
 static ngx_int_t ngx_http_proctor_input_param(
@@ -142,73 +146,101 @@ static ngx_int_t
 ngx_http_proctor_input_pair(
     ngx_http_proctor_input_t *in, u_char *p, u_char *last)
 {
-    char *text;
     u_char *eq;
-    size_t i, raw;
-    unsigned n;
-    ptrdiff_t len;
+    const char *fault;
     proctor_str_t name, value;
-    const proctor_operation_t *op;
 
     eq = ngx_strlchr(p, last, '=');
-    raw = ((eq == NULL) ? last : eq) - p;
-
-    text = proctor_arena_alloc(in->worker->arena, last - p);
-    if (text == NULL) {
-        return NGX_ERROR;
+    if (eq == NULL) {
+        eq = last;
     }
 
-    len = proctor_unescape_percent(text, (char *) p, raw, 1);
-    if (len < 0) {
-        return ngx_http_proctor_input_not_query(in, "a bad percent-escape");
-    }
-
-    name.data = text;
-    name.len = (size_t) len;
-
-    if (eq != NULL) {
-        text += len;
-        len = proctor_unescape_percent(text, (char *) eq + 1, last - eq - 1, 1);
-        if (len < 0) {
-            return ngx_http_proctor_input_not_query(in, "a bad percent-escape");
-        }
-    }
-
-    value.data = text;
-    value.len = (eq == NULL) ? 0 : (size_t) len;
-    len = (text - name.data) + (ptrdiff_t) value.len;
-
-    for (i = 0; i < (size_t) (eq == NULL ? name.len : (size_t) len); i++) {
-        if ((u_char) name.data[i] < 0x20 || name.data[i] == 0x7f) {
-            return ngx_http_proctor_input_not_query(in, "a control byte");
-        }
-    }
-
-    if (!proctor_json_utf8(name.data, name.len)
-        || !proctor_json_utf8(value.data, value.len)) {
-        return ngx_http_proctor_input_not_query(in, "bytes that are not UTF-8");
+    if (ngx_http_proctor_input_decode(in, p, eq, &name, &fault) != NGX_OK
+        || ngx_http_proctor_input_decode(
+               in, (eq == last) ? last : eq + 1, last, &value, &fault)
+               != NGX_OK) {
+        return (fault == NULL) ? NGX_ERROR
+                               : ngx_http_proctor_input_not_query(in, fault);
     }
 
     if (name.len == 7 && ngx_memcmp(name.data, "_method", 7) == 0) {
         return ngx_http_proctor_input_not_query(in, "a method override");
     }
 
+    return ngx_http_proctor_input_declared(in, &name, &value,
+        (size_t) (eq - p) != name.len
+            || ngx_memcmp(p, name.data, name.len) != 0);
+}
+
+
+/* *fault: why it is no part of a query; NULL: out of memory */
+
+static ngx_int_t
+ngx_http_proctor_input_decode(ngx_http_proctor_input_t *in, const u_char *p,
+    const u_char *last, proctor_str_t *to, const char **fault)
+{
+    char *text;
+    size_t i;
+    ptrdiff_t len;
+
+    *fault = NULL;
+
+    text = proctor_arena_alloc(in->worker->arena, (size_t) (last - p) + 1);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = proctor_unescape_percent(text, (const char *) p, last - p, 1);
+    if (len < 0) {
+        *fault = "a bad percent-escape";
+        return NGX_DECLINED;
+    }
+
+    to->data = text;
+    to->len = (size_t) len;
+
+    for (i = 0; i < to->len; i++) {
+        if ((u_char) text[i] < 0x20 || text[i] == 0x7f) {
+            *fault = "a control byte";
+            return NGX_DECLINED;
+        }
+    }
+
+    if (!proctor_json_utf8(to->data, to->len)) {
+        *fault = "bytes that are not UTF-8";
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* is the name a parameter of the contract? */
+
+static ngx_int_t
+ngx_http_proctor_input_declared(ngx_http_proctor_input_t *in,
+    const proctor_str_t *name, const proctor_str_t *value, ngx_uint_t coded)
+{
+    unsigned n;
+    const proctor_operation_t *op;
+
     op = in->ctx->operation;
 
     for (n = 0; n < op->nparams; n++) {
         if (op->params[n].in != PROCTOR_IN_QUERY
-            || op->params[n].name.len != name.len
-            || ngx_memcmp(op->params[n].name.data, name.data, name.len) != 0) {
+            || op->params[n].name.len != name->len
+            || ngx_memcmp(op->params[n].name.data, name->data, name->len)
+                   != 0) {
             continue;
         }
 
-        if (raw != name.len || ngx_memcmp(p, name.data, raw) != 0) {
+        if (coded) {
             in->seen |= (uint64_t) 1 << n;
             return ngx_http_proctor_input_violation(
-                in, &name, "must be written without percent-encoding");
+                in, name, "must be written without percent-encoding");
         }
 
-        return ngx_http_proctor_input_param(in, n, &value);
+        return ngx_http_proctor_input_param(in, n, value);
     }
 
     return NGX_OK;
