@@ -102,6 +102,7 @@ proctor_json_parse(proctor_json_t *doc, const char *text, size_t len)
     ps.end = text + len;
     ps.open = ps.stack;
     ps.open->object = 0;
+    ps.rc = PROCTOR_ERROR; /* until the text has its end, or a fault */
 
     p = text;
 

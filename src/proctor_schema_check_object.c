@@ -122,7 +122,7 @@ proctor_schema_check_members(proctor_schema_check_t *c,
     rc = PROCTOR_OK;
     nodes = c->doc->nodes;
     last = nodes[node].next;
-    hashes = s->named ? s->members->hashes : UINT64_MAX;
+    hashes = (s->named && s->members != NULL) ? s->members->hashes : UINT64_MAX;
     c->steps -= nodes[node].count;
     step.parent = path;
     step.index = 0;
