@@ -90,7 +90,7 @@ quota_test_any_window(void)
     } cases[] = { { 1, 1, 300 }, { 7, 1, 90 }, { 100, 1, 12 }, { 60, 60, 900 },
         { 1000, 60, 50 }, { 5, 3600, 400000 } };
 
-    at = malloc(CALLS * sizeof(int64_t));
+    at = calloc(CALLS, sizeof(int64_t));
 
     for (limits = 0; limits < sizeof(cases) / sizeof(cases[0]); limits++) {
         memset(&c, 0, sizeof(c));
@@ -99,7 +99,6 @@ quota_test_any_window(void)
         now = 1700000000000;
         srand(limits + 1);
         first = most = late = n = 0;
-        wait = 0;
 
         for (i = 0; i < CALLS; i++) {
             now += rand() % cases[limits].step;
