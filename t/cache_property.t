@@ -15,14 +15,13 @@ use Cwd qw(abs_path);
 use Digest::SHA qw(sha256_hex);
 use File::Temp ();
 use FindBin;
-use IO::Select;
-use IO::Socket::INET;
 use JSON::PP;
 use List::Util qw(max);
 use Test::More;
 use Time::HiRes qw(time);
 
 use lib "$FindBin::Bin/lib";
+use Proctor::Test::Crowd;
 use Proctor::Test::Http qw(render);
 use Proctor::Test::Nginx;
 use Proctor::Test::Redis;
@@ -48,16 +47,14 @@ my @gateways = map { gateway($_) } 0 .. $#ports;
 my (%floor, %count, @wrong, $killed);
 my $end = time + $seconds;
 my $next_kill = time + 1;
-my %flying;
-my $select = IO::Select->new;
+my $crowd = Proctor::Test::Crowd->new;
 
-while (%flying || time < $end) {
+while ($crowd->flying || time < $end) {
     if (time < $end) {
-        ask() while keys %flying < $at_once;
+        ask() while $crowd->flying < $at_once;
         kill_somebody() if time > $next_kill;
     }
-    hear($_) for $select->can_read(0.1);
-    give_up();
+    $crowd->turn(0.1);
 }
 
 is scalar(@wrong), 0, 'no stale and no foreign answer' or diag(@wrong[0 .. 4]);
@@ -182,29 +179,21 @@ sub ask {
     my $path = !$write && rand() < 1 / 8
         ? $list : '/api/v2/experiments/exp_' . int(rand $experiments) . '/';
 
-    my $socket = IO::Socket::INET->new(Proto => 'tcp',
-        PeerAddr => '127.0.0.1', PeerPort => $ports[rand @ports]) or return;
-
     my %call = (
         method  => $write ? 'PATCH' : 'GET',
         path    => $path,
         account => $account,
-        socket  => $socket,
-        answer  => '',
-        since   => time,
         floor   => floor($account, $path),
     );
 
-    print {$socket} render($call{method}, $path,
-        headers => [
-            Authorization => "Bearer prk_$team", Connection => 'close',
-            $write ? ('Content-Type' => 'application/json') : (),
-        ],
-        $write ? (body => '{"name": "another"}') : ());
-    $socket->flush;
-
-    $flying{ fileno $socket } = \%call;
-    $select->add($socket);
+    $crowd->ask($ports[rand @ports],
+        render($call{method}, $path,
+            headers => [
+                Authorization => "Bearer prk_$team", Connection => 'close',
+                $write ? ('Content-Type' => 'application/json') : (),
+            ],
+            $write ? (body => '{"name": "another"}') : ()),
+        sub { judge(\%call, @_) });
 }
 
 
@@ -221,63 +210,30 @@ sub floor {
 }
 
 
-sub hear {
-    my ($socket) = @_;
-
-    my $call = $flying{ fileno $socket };
-    return if sysread $socket, $call->{answer}, 65536, length $call->{answer};
-
-    forget($call);
-    judge($call);
-}
-
-
-sub forget {
-    my ($call) = @_;
-
-    delete $flying{ fileno $call->{socket} };
-    $select->remove($call->{socket});
-    close $call->{socket};
-}
-
-
 # An answer is whole, or it is lost.
 sub judge {
-    my ($call) = @_;
+    my ($call, $answer) = @_;
 
-    my ($head, $body) = split /\r\n\r\n/, $call->{answer}, 2;
-    $body = join '', $body =~ /\G[0-9a-f]+\r\n(\{.*\})\r\n/g
-        if defined $body && $head =~ /^Transfer-Encoding: chunked/mi;
-    my $data = defined $body && eval { decode_json($body) };
+    my $data = $answer && $answer->{status} == 200
+        && eval { decode_json($answer->{body}) };
 
-    if (!$data || $head !~ m{\AHTTP/1.1 200 }) {
+    if (!$data) {
         $count{lost}++;
-        $count{ $head =~ /(\d\d\d)/ ? $1 : 'reset' }++ if defined $head;
+        $count{ $answer ? $answer->{status} : 'no answer' }++;
         return;
     }
 
     $count{ $call->{method} }++;
-    $count{hit}++ if $head =~ /^Cache-Status: .*\bhit\b/mi;
+    $count{hit}++ if $answer->{head} =~ /^Cache-Status: .*\bhit\b/mi;
 
-    push @wrong, "foreign: $call->{account} $body\n"
+    push @wrong, "foreign: $call->{account} $answer->{body}\n"
         if $data->{account} ne "sk_$call->{account}";
     push @wrong, "stale: $call->{path} of $call->{account}: "
-        . "$data->{count} < $call->{floor}\n$head\n"
+        . "$data->{count} < $call->{floor}\n$answer->{head}\n"
         if $data->{count} < $call->{floor};
 
     my $floor = \$floor{ $call->{account} }{ $call->{path} };
     $$floor = max($$floor // 0, $data->{count});
-}
-
-
-# Whose worker was killed between accept and answer hears the end at once; one
-# whose connection was never accepted waits for the next worker.
-sub give_up {
-    for my $call (values %flying) {
-        next if time - $call->{since} < 20;
-        push @wrong, "no answer in 20 s: $call->{method} $call->{path}\n";
-        forget($call);
-    }
 }
 
 
