@@ -5,8 +5,8 @@ use warnings;
 # or no answer, the worker lives on, and nothing was done that was not asked
 # for.  What is sent after it is answered as ever.
 #
-# hiredis 0.14 ends the process by abort() when it has no memory: with Redis
-# that, and no other signal, may cost a worker.
+# hiredis 0.14 calls abort() where it has no memory: with Redis that, and no
+# other signal, may cost a worker.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
