@@ -16,12 +16,12 @@ package Proctor::Test;
 #
 # new() takes: http, server, locations, main (texts added to nginx.conf, or
 # subs that get the fixture and return them), options (text added to both
-# proctor locations), workers (1), log_level
-# (info), audit (1), listen (parameters), env (of nginx), teams (sub that
-# changes the teams' data: see Proctor::Test::Teams), contract (sub (name,
-# data) that changes a contract before nginx reads it), sandbox (arguments),
-# prepare (sub that gets the fixture before anything is started), stopped (1:
-# nginx is not started; for tests of the configuration).
+# proctor locations), workers (1), log_level (info), connections (1024),
+# audit (1), listen (parameters), env (of nginx), teams (sub that changes the
+# teams' data: see Proctor::Test::Teams), contract (sub (name, data) that
+# changes a contract before nginx reads it), sandbox (arguments), prepare (sub
+# that gets the fixture before anything is started), stopped (1: nginx is not
+# started; for tests of the configuration).
 #
 # request(METHOD => target, ...) takes: key (a name of Teams) or token, headers
 # ([name, value, ...]), json or body, conn (an Http object to keep alive),
@@ -178,7 +178,7 @@ error_log $home/error.log $level;
 load_module $module;
 @{[ $self->text('main') ]}
 events {
-    worker_connections 1024;
+    worker_connections @{[ $self->{args}{connections} // 1024 ]};
 }
 http {
     client_body_temp_path $home/tmp/body;
