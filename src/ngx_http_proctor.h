@@ -22,6 +22,7 @@
 
 #define NGX_HTTP_PROCTOR_RID_MAX     128 /* of a request id that was given */
 #define NGX_HTTP_PROCTOR_HEADERS_MAX 100 /* request header lines */
+#define NGX_HTTP_PROCTOR_NAMES       128 /* slots for names we know: 2^n */
 #define NGX_HTTP_PROCTOR_DETAIL_MAX  512 /* bytes of an error's sentence */
 
 /* bodies over this are hashed, parsed and checked in the thread pool */
@@ -147,7 +148,7 @@ typedef struct {
     proctor_teams_t *teams;
     ngx_str_t teams_file;
     ngx_open_file_t *audit;
-    ngx_hash_t headers; /* that key.c and framing.c know by name */
+    u_char names[NGX_HTTP_PROCTOR_NAMES]; /* of header lines: key.c's table */
     ngx_table_elt_t lines[NGX_HTTP_PROCTOR_KEY_LINES];
     ngx_http_proctor_redis_conf_t *redis;         /* NULL: none is configured */
     const ngx_http_proctor_redis_script_t *clock; /* status.c's */
@@ -231,6 +232,9 @@ struct ngx_http_proctor_ctx_s {
     ngx_buf_t *valve; /* the beginning of an upstream's 429; else NULL */
 
     ngx_uint_t nheaders; /* of `headers`, which says what each line is */
+    ngx_uint_t fault;    /* of a header line: framing.c's; 0: none */
+    ngx_uint_t types;    /* Content-Type lines */
+    ngx_uint_t coded;    /* a Content-Encoding that is not "identity" */
     ngx_http_handler_pt content_handler; /* the location's own */
     ngx_uint_t nlent;                    /* 0: nothing was ever lent */
 
@@ -330,6 +334,10 @@ void ngx_http_proctor_run_resume(ngx_http_request_t *r);
 
 /* ngx_http_proctor_framing.c: HTTP that no API client sends */
 
+/* the one walk over all header lines, for everybody who asks about them: fills
+   in what ctx has of them, and rid, when a good one was given */
+void ngx_http_proctor_framing_lines(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 ngx_int_t ngx_http_proctor_framing(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 
@@ -418,16 +426,18 @@ ngx_int_t ngx_http_proctor_key_strip(
    the requests to come */
 void ngx_http_proctor_key_refused(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-/* header names that key and framing know, for conf.c's hash */
-ngx_int_t ngx_http_proctor_key_headers(
-    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
+/* while the configuration is read: mcf->names and mcf->lines */
+void ngx_http_proctor_key_headers(ngx_http_proctor_main_conf_t *mcf);
 
 typedef enum {
     NGX_HTTP_PROCTOR_HEADER_OTHER = 0,
-    NGX_HTTP_PROCTOR_HEADER_WITHHELD, /* never reaches the upstream */
-    NGX_HTTP_PROCTOR_HEADER_CODING,   /* withheld where links are ours */
-    NGX_HTTP_PROCTOR_HEADER_OVERRIDE, /* refused: method override */
-    NGX_HTTP_PROCTOR_HEADER_EXPECT
+    NGX_HTTP_PROCTOR_HEADER_WITHHELD,   /* never reaches the upstream */
+    NGX_HTTP_PROCTOR_HEADER_REQUEST_ID, /* ours is sent */
+    NGX_HTTP_PROCTOR_HEADER_CODING,     /* withheld where links are ours */
+    NGX_HTTP_PROCTOR_HEADER_OVERRIDE,   /* refused: method override */
+    NGX_HTTP_PROCTOR_HEADER_EXPECT,
+    NGX_HTTP_PROCTOR_HEADER_BODY_TYPE,
+    NGX_HTTP_PROCTOR_HEADER_BODY_CODING
 } ngx_http_proctor_header_e;
 
 ngx_http_proctor_header_e ngx_http_proctor_key_header(

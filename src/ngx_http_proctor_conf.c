@@ -57,8 +57,9 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
 {
     ngx_http_proctor_main_conf_t *mcf = conf;
 
-    if (ngx_http_proctor_key_headers(cf, mcf) != NGX_OK
-        || ngx_http_proctor_status_init(cf, mcf) != NGX_OK) {
+    ngx_http_proctor_key_headers(mcf);
+
+    if (ngx_http_proctor_status_init(cf, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

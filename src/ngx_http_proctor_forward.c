@@ -8,7 +8,7 @@
 
 
 typedef struct {
-    ngx_http_upstream_conf_t *conf; /* a location's own */
+    ngx_http_upstream_conf_t *conf; /* a location's own; NULL: the spare */
     ngx_http_upstream_conf_t *copy;
 } ngx_http_proctor_forward_guard_t;
 
@@ -16,7 +16,9 @@ typedef struct {
 static ngx_int_t ngx_http_proctor_forward(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_proctor_forward_is_judged(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static ngx_int_t ngx_http_proctor_forward_guard(ngx_http_request_t *r);
+static ngx_int_t ngx_http_proctor_forward_spare(ngx_array_t *guards);
+static void ngx_http_proctor_forward_guard(
+    ngx_array_t *guards, ngx_http_upstream_t *u);
 
 
 /* an upstream's X-Accel-* would choose our files, limits and caching */
@@ -55,7 +57,9 @@ static ngx_int_t
 ngx_http_proctor_forward(ngx_http_request_t *r)
 {
     ngx_int_t rc;
+    ngx_array_t *guards;
     ngx_http_proctor_ctx_t *ctx;
+    ngx_http_proctor_main_conf_t *mcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
 
@@ -63,6 +67,15 @@ ngx_http_proctor_forward(ngx_http_request_t *r)
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
             "proctor forward: the configuration changed the request after it "
             "was judged, it is not forwarded");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+    guards = &mcf->worker->guards;
+
+    /* now, while the request can still be refused */
+
+    if (ngx_http_proctor_forward_spare(guards) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -74,8 +87,8 @@ ngx_http_proctor_forward(ngx_http_request_t *r)
 
     /* the phase that called us still counts on r, so it is alive */
 
-    if (ngx_http_proctor_forward_guard(r) != NGX_OK && rc == NGX_DONE) {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    if (r->upstream != NULL && r->upstream->conf != NULL) {
+        ngx_http_proctor_forward_guard(guards, r->upstream);
     }
 
     return rc;
@@ -98,36 +111,17 @@ ngx_http_proctor_forward_is_judged(
 }
 
 
-/*
- * The upstream's configuration is its location's and immutable: the request is
- * given a copy, which the worker keeps for all that come.  Nothing of the
- * answer has been read yet.
- */
+/* an entry for a configuration that no request was forwarded with before */
 
 static ngx_int_t
-ngx_http_proctor_forward_guard(ngx_http_request_t *r)
+ngx_http_proctor_forward_spare(ngx_array_t *guards)
 {
-    ngx_uint_t i;
-    ngx_array_t *guards;
-    ngx_http_upstream_t *u;
     ngx_http_proctor_forward_guard_t *g;
-    ngx_http_proctor_main_conf_t *mcf;
 
-    u = r->upstream;
+    if (guards->nelts != 0) {
+        g = guards->elts;
 
-    if (u == NULL || u->conf == NULL
-        || (u->conf->ignore_headers & NGX_HTTP_PROCTOR_FORWARD_IGNORE)
-               == NGX_HTTP_PROCTOR_FORWARD_IGNORE) {
-        return NGX_OK;
-    }
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
-    guards = &mcf->worker->guards;
-    g = guards->elts;
-
-    for (i = 0; i < guards->nelts; i++) {
-        if (g[i].conf == u->conf) {
-            u->conf = g[i].copy;
+        if (g[guards->nelts - 1].conf == NULL) {
             return NGX_OK;
         }
     }
@@ -137,16 +131,50 @@ ngx_http_proctor_forward_guard(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    g->conf = u->conf;
+    g->conf = NULL;
     g->copy = ngx_palloc(guards->pool, sizeof(ngx_http_upstream_conf_t));
+
     if (g->copy == NULL) {
         guards->nelts--;
         return NGX_ERROR;
     }
 
-    *g->copy = *u->conf;
-    g->copy->ignore_headers |= NGX_HTTP_PROCTOR_FORWARD_IGNORE;
-    u->conf = g->copy;
-
     return NGX_OK;
+}
+
+
+/*
+ * The upstream's configuration is its location's and immutable: the request is
+ * given a copy, which the worker keeps for all that come.  Nothing of the
+ * answer has been read yet, but the request may be under way: this does not
+ * fail.  Without a spare, a redirect used it before it went to a location that
+ * is not ours.
+ */
+
+static void
+ngx_http_proctor_forward_guard(ngx_array_t *guards, ngx_http_upstream_t *u)
+{
+    ngx_uint_t i;
+    ngx_http_proctor_forward_guard_t *g;
+
+    if ((u->conf->ignore_headers & NGX_HTTP_PROCTOR_FORWARD_IGNORE)
+        == NGX_HTTP_PROCTOR_FORWARD_IGNORE) {
+        return;
+    }
+
+    g = guards->elts;
+
+    for (i = 0; i < guards->nelts; i++) {
+
+        if (g[i].conf == NULL) {
+            g[i].conf = u->conf;
+            *g[i].copy = *u->conf;
+            g[i].copy->ignore_headers |= NGX_HTTP_PROCTOR_FORWARD_IGNORE;
+        }
+
+        if (g[i].conf == u->conf) {
+            u->conf = g[i].copy;
+            return;
+        }
+    }
 }
