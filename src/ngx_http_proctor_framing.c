@@ -131,6 +131,10 @@ ngx_http_proctor_framing_header(ngx_http_proctor_main_conf_t *mcf,
 
         break;
 
+    case NGX_HTTP_PROCTOR_HEADER_CLAIMED:
+        ctx->claimed = h->value;
+        break;
+
     case NGX_HTTP_PROCTOR_HEADER_OTHER:
     case NGX_HTTP_PROCTOR_HEADER_WITHHELD:
     case NGX_HTTP_PROCTOR_HEADER_CODING:
