@@ -391,6 +391,16 @@ int proctor_contract_has_right(
 int proctor_digest(
     const void *bytes, size_t len, unsigned char sha256[PROCTOR_SHA256_LEN]);
 
+/* the same in pieces: libcrypto's state, copied like a number */
+typedef struct {
+    uint64_t state[16];
+} proctor_digest_t;
+
+int proctor_digest_begin(proctor_digest_t *digest);
+int proctor_digest_add(proctor_digest_t *digest, const void *bytes, size_t len);
+int proctor_digest_end(
+    proctor_digest_t *digest, unsigned char sha256[PROCTOR_SHA256_LEN]);
+
 
 /* proctor_param.c: a parameter's text becomes a value by its schema */
 
@@ -827,5 +837,16 @@ ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
 /* the value of a hexadecimal digit, or -1 */
 int proctor_hex(char c);
+
+
+/* proctor_base64.c: RFC 4648, section 4, with its padding */
+
+#define proctor_base64_len(n) (((n) + 2) / 3 * 4)
+
+/* writes proctor_base64_len(len) bytes and a NUL */
+void proctor_base64_encode(char *dst, const void *bytes, size_t len);
+/* exactly len bytes, in their one spelling: OK, INVALID */
+int proctor_base64_decode(
+    void *bytes, size_t len, const char *text, size_t text_len);
 
 #endif /* PROCTOR_H_INCLUDED */

@@ -15,8 +15,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include <openssl/evp.h>
-
 #include "proctor.h"
 
 
@@ -134,18 +132,18 @@ proctor_audit_mark_previous(
     proctor_audit_mark_t *mark, const proctor_audit_start_t *start)
 {
     size_t used;
-    unsigned char root[EVP_ENCODE_LENGTH(PROCTOR_SHA256_LEN)];
+    char root[proctor_base64_len(PROCTOR_SHA256_LEN) + 1];
 
     if (start->previous_file.data == NULL) {
         proctor_audit_mark_put(mark, "null");
         return;
     }
 
-    EVP_EncodeBlock(root, start->previous_root, PROCTOR_SHA256_LEN);
+    proctor_base64_encode(root, start->previous_root, PROCTOR_SHA256_LEN);
 
     proctor_audit_mark_put(mark, "{\"file\":\"");
     mark->pos += proctor_escape_json(mark->pos, PROCTOR_AUDIT_MARK_TEXT,
         start->previous_file.data, start->previous_file.len, &used);
     proctor_audit_mark_put(mark, "\",\"size\":%llu,\"root\":\"%s\"}",
-        (unsigned long long) start->previous_size, (const char *) root);
+        (unsigned long long) start->previous_size, root);
 }
