@@ -184,6 +184,10 @@ ngx_http_proctor_framing_line(ngx_http_proctor_ctx_t *ctx, ngx_table_elt_t *h,
         ctx->coded |= !ngx_http_proctor_framing_is(&h->value, "identity", 8);
         break;
 
+    case NGX_HTTP_PROCTOR_HEADER_CLAIMED:
+        ctx->claimed = h->value;
+        break;
+
     case NGX_HTTP_PROCTOR_HEADER_OTHER:
     case NGX_HTTP_PROCTOR_HEADER_WITHHELD:
     case NGX_HTTP_PROCTOR_HEADER_CODING:

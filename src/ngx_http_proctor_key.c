@@ -62,6 +62,7 @@ static ngx_http_proctor_key_name_t ngx_http_proctor_key_names[] = {
     { ngx_string("x-original-url"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("x-original-uri"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("x-rewrite-url"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-proctor-on-behalf-of"), NGX_HTTP_PROCTOR_HEADER_CLAIMED },
     { ngx_string("upgrade"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("http2-settings"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("accept-encoding"), NGX_HTTP_PROCTOR_HEADER_CODING },
@@ -215,6 +216,7 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
         if (what == NGX_HTTP_PROCTOR_HEADER_WITHHELD
             || what == NGX_HTTP_PROCTOR_HEADER_REQUEST_ID
+            || what == NGX_HTTP_PROCTOR_HEADER_CLAIMED
             || (what == NGX_HTTP_PROCTOR_HEADER_CODING && links != 0)) {
             continue;
         }

@@ -370,6 +370,7 @@ ngx_http_proctor_run_suspend(
     w->timer.data = w;
     w->timer.log = r->connection->log;
     w->timer.handler = ngx_http_proctor_run_deadline;
+    w->late = NGX_HTTP_PROCTOR_BUSY;
 
     ngx_add_timer(&w->timer, deadline);
 
@@ -434,7 +435,7 @@ ngx_http_proctor_run_deadline(ngx_event_t *ev)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
     ctx->wait = NULL;
-    (void) ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
+    (void) ngx_http_proctor_refuse(ctx, w->late, NULL);
 
     ngx_http_proctor_run_resume(r);
 }

@@ -71,7 +71,7 @@ sub new {
     my $self = bless {
         args  => \%args,
         pid   => $$,
-        audit => { offset => 0, found => {} },
+        audit => { offset => 0, found => {}, intents => {} },
     }, $class;
 
     # workers may run as another user
@@ -391,7 +391,8 @@ sub upstream {
 }
 
 
-# The audit record(s) of a request; waits until the first one is written.
+# The audit record(s) of a request; waits until the first one is written.  Of a
+# durable operation: what its intent and its outcome say together.
 sub audit {
     my ($self, $of) = @_;
 
@@ -418,6 +419,15 @@ sub read_audit {
         last unless $line =~ /\n\z/;
         $state->{offset} += length $line;
         my $record = $json->decode($line);
+        my $intents = $state->{intents};
+
+        if ($record->{kind} eq 'intent') {
+            $intents->{ $record->{id} } = $record;
+            next;
+        }
+
+        $record = { %{ delete $intents->{ $record->{id} } }, %$record }
+            if $record->{kind} eq 'outcome';
         push @{ $state->{found}{ $record->{rid} // '' } }, $record;
     }
 }
