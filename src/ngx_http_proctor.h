@@ -238,7 +238,8 @@ struct ngx_http_proctor_ctx_s {
     ngx_uint_t body_hashed;
 
     ngx_http_proctor_wait_t *wait;
-    ngx_http_proctor_quota_t *quota; /* NULL: nothing is counted */
+    ngx_http_proctor_quota_t *quota;          /* NULL: nothing is counted */
+    struct ngx_http_proctor_lookup_s *lookup; /* NULL: nothing is looked up */
     ngx_buf_t *valve; /* the beginning of an upstream's 429; else NULL */
 
     ngx_http_proctor_audit_state_e audit;
@@ -692,6 +693,28 @@ ngx_int_t ngx_http_proctor_redis_send(ngx_http_proctor_redis_t *redis,
 void ngx_http_proctor_redis_cancel(ngx_http_proctor_redis_call_t *call);
 /* "reply", "timeout", "readonly" */
 const char *ngx_http_proctor_redis_word(ngx_http_proctor_redis_status_e status);
+
+/*
+ * Commands that want to travel with the quota's question, in its round trip.
+ * A step before it sets ctx->lookup; all of it is the request's memory.
+ *
+ * A step after it finds `sent` zero: nobody went to Redis, ask yourself (no
+ * quota applies, or Redis was not to be had).  Else the handler was called
+ * before the request was resumed: `replies` one for each command, of which any
+ * may be an error, or NULL when none came.  It is not called when the quota
+ * refused the call, nor when the request has gone.  It copies what it wants to
+ * keep, and neither resumes nor ends the request.
+ */
+
+typedef struct ngx_http_proctor_lookup_s {
+    const ngx_http_proctor_redis_command_t *commands;
+    ngx_uint_t n; /* NGX_HTTP_PROCTOR_LOOKUP_MAX at most */
+    void (*handler)(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
+        const ngx_http_proctor_redis_reply_t *replies);
+    unsigned sent : 1;
+} ngx_http_proctor_lookup_t;
+
+#define NGX_HTTP_PROCTOR_LOOKUP_MAX (NGX_HTTP_PROCTOR_REDIS_BATCH - 1)
 
 char *ngx_http_proctor_redis_conf(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
