@@ -346,9 +346,9 @@ struct proctor_operation_s {
     proctor_str_t *links;         /* names of top-level members of the
                                          answer that hold absolute URLs */
     unsigned nlinks;
-    const proctor_cache_rule_t *cache; /* NULL: its answers are not kept */
-    const struct proctor_cache_templates_s *invalidates; /* NULL: nothing */
-    unsigned index; /* in contract->operations */
+    proctor_cache_rule_t *cache; /* NULL: its answers are not kept */
+    struct proctor_cache_templates_s *invalidates; /* NULL: nothing */
+    unsigned index;                                /* in contract->operations */
 };
 
 struct proctor_path_s {

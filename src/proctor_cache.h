@@ -283,9 +283,14 @@ int proctor_cache_request_forbids(const proctor_cache_control_t *request);
 typedef int (*proctor_cache_header_pt)(
     void *data, const proctor_str_t *name, proctor_str_t *value);
 
-/* fields[PROCTOR_CACHE_VARY] to be stored; their number, or ERROR */
+/*
+ * fields[PROCTOR_CACHE_FIELDS_VARY] to be stored: what the answer's Vary names, and
+ * the header parameters that the contract declares; their number, or ERROR
+ */
+#define PROCTOR_CACHE_FIELDS_VARY 80
 int proctor_cache_vary_fields(const proctor_cache_answer_t *answer,
-    proctor_cache_header_pt header, void *data, proctor_cache_field_t *fields);
+    const proctor_operation_t *operation, proctor_cache_header_pt header,
+    void *data, proctor_cache_field_t *fields);
 /* 1: the same values, or there is no Vary; 0; ERROR */
 int proctor_cache_vary_match(const struct proctor_cache_entry_s *entry,
     proctor_cache_header_pt header, void *data);
