@@ -43,12 +43,12 @@ typedef struct {
 } proctor_cache_part_t;
 
 typedef struct {
-    const proctor_cache_part_t *parts;
+    proctor_cache_part_t *parts;
     unsigned nparts;
 } proctor_cache_template_t;
 
 typedef struct proctor_cache_templates_s {
-    const proctor_cache_template_t *list;
+    proctor_cache_template_t *list;
     unsigned count;
     int path; /* the path itself is one more group: another operation of the
                  same template reads, or writes, what this one does */
@@ -64,7 +64,7 @@ typedef struct {
 struct proctor_cache_rule_s {
     proctor_cache_templates_t groups;
     int64_t ttl; /* ms; -1: only what HTTP itself says */
-    const proctor_cache_when_t *when;
+    proctor_cache_when_t *when;
     unsigned nwhen;
     int64_t stale_while_revalidate; /* ms; 0: none */
     int64_t stale_if_error;
@@ -79,22 +79,24 @@ int proctor_cache_is_unsafe(const proctor_operation_t *operation);
 /*
  * The groups of a read (operation->cache->groups) or of a write
  * (operation->invalidates) in this call: their names, one after the other in
- * buf.  The path's own comes last.  Their number, or -1: buf is too small.
+ * buf; the path's own comes last and is `path` itself.  Their number, or -1:
+ * buf is too small.
  */
 #define PROCTOR_CACHE_GROUPS_ALL (PROCTOR_CACHE_GROUPS + 1)
 int proctor_cache_groups(const proctor_cache_templates_t *templates,
     const proctor_match_t *match, const proctor_str_t *path,
     proctor_str_t groups[PROCTOR_CACHE_GROUPS_ALL], char *buf, size_t size);
-/* bytes that are always enough for it */
-size_t proctor_cache_groups_size(const proctor_cache_templates_t *templates,
-    const proctor_match_t *match, const proctor_str_t *path);
+/* what buf must hold */
+size_t proctor_cache_groups_size(
+    const proctor_cache_templates_t *templates, const proctor_match_t *match);
 
 typedef enum {
     PROCTOR_CACHE_GEN = 0, /* "proctor:{account}:gen:<group>" */
     PROCTOR_CACHE_MARK     /* "proctor:{account}:mark:<group>" */
 } proctor_cache_name_e;
 
-/* dst: account->prefix.len + PROCTOR_CACHE_NAME_MAX bytes; what follows */
+/* dst: account->prefix.len + PROCTOR_CACHE_NAME_MAX bytes; what follows, or
+   NULL: libcrypto would not */
 char *proctor_cache_group_name(char *dst, const proctor_account_t *account,
     proctor_cache_name_e name, const proctor_str_t *group);
 /* "proctor:{account}:res:<64 hexadecimal digits>"; the same dst is enough */
@@ -117,6 +119,9 @@ typedef struct {
  */
 int proctor_cache_key(const proctor_cache_call_t *call, proctor_arena_t *arena,
     unsigned char key[PROCTOR_SHA256_LEN]);
+
+/* proctor_cache_body.c */
+
 /*
  * A body's share in the key.  The order of members, spaces and escapes are no
  * difference; 1 and 1.0 are.  doc->arena is scratch.  OK or ERROR.
