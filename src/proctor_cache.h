@@ -23,6 +23,8 @@
 #define PROCTOR_CACHE_GEN_LEN   16       /* a generation: hexadecimal digits */
 #define PROCTOR_CACHE_ENTRY_MAX 1048576  /* bytes, sealed */
 #define PROCTOR_CACHE_KEEP_MAX  86400000 /* ms that an entry stays in Redis */
+#define PROCTOR_CACHE_SECONDS_MAX                                              \
+    2147483648 /* what HTTP takes longer times for (RFC 9111, 1.2.2) */
 #define PROCTOR_CACHE_GROUP_MAX                                                \
     64 /* bytes of a group's name as it stands in a key; others are hashed */
 #define PROCTOR_CACHE_NAME_MAX                                                 \
@@ -168,6 +170,8 @@ void proctor_cache_control_pragma(
 
 /* proctor_cache_answer.c: the header of an answer, as far as it matters here */
 
+typedef struct proctor_cache_entry_s proctor_cache_entry_t;
+
 #define PROCTOR_CACHE_VARY  16  /* names in Vary, at most */
 #define PROCTOR_CACHE_NAMES 512 /* bytes of names in Vary, in Connection */
 
@@ -214,22 +218,16 @@ void proctor_cache_answer_field(proctor_cache_answer_t *answer,
    what it lists, hop-by-hop fields, Set-Cookie and Age are not. */
 int proctor_cache_answer_keeps(
     const proctor_cache_answer_t *answer, const proctor_str_t *name);
+/* 1 when it has an ETag or a Last-Modified */
+int proctor_cache_has_validator(const proctor_cache_answer_t *answer);
+/* 1 when it says "Pragma: no-cache" */
+int proctor_cache_has_pragma(const proctor_cache_answer_t *answer);
 /* may it be kept at all, whatever is in its body? */
 proctor_cache_storable_e proctor_cache_storable(
     const proctor_cache_answer_t *answer);
 /* 1 when its lifetime hangs on its body: `ttl_when` has a say */
 int proctor_cache_wants_body(
     const proctor_cache_answer_t *answer, const proctor_cache_rule_t *rule);
-/*
- * The header of a stored answer after a 304 (RFC 9111, 3.2): the 304's fields
- * that are kept, then those stored that it does not name; of the body's own
- * length, range and coding the stored ones stay.  The number of `out`, or -1:
- * more than size.  Strings are borrowed.
- */
-struct proctor_cache_entry_s;
-int proctor_cache_freshen(const struct proctor_cache_entry_s *stored,
-    const proctor_cache_answer_t *answer, const proctor_cache_field_t *fields,
-    unsigned nfields, proctor_cache_field_t *out, unsigned size);
 
 
 /* proctor_cache_freshness.c: how long, and whether for this request */
@@ -297,7 +295,7 @@ int proctor_cache_vary_fields(const proctor_cache_answer_t *answer,
     const proctor_operation_t *operation, proctor_cache_header_pt header,
     void *data, proctor_cache_field_t *fields);
 /* 1: the same values, or there is no Vary; 0; ERROR */
-int proctor_cache_vary_match(const struct proctor_cache_entry_s *entry,
+int proctor_cache_vary_match(const proctor_cache_entry_t *entry,
     proctor_cache_header_pt header, void *data);
 
 
@@ -309,7 +307,7 @@ typedef struct {
     unsigned left;
 } proctor_cache_fields_t;
 
-typedef struct proctor_cache_entry_s {
+struct proctor_cache_entry_s {
     proctor_cache_freshness_t freshness;
     unsigned status;
     const char *gens; /* PROCTOR_CACHE_GEN_LEN bytes each, in the order of
@@ -318,7 +316,7 @@ typedef struct proctor_cache_entry_s {
     proctor_cache_fields_t fields;
     proctor_cache_fields_t vary;
     proctor_str_t body;
-} proctor_cache_entry_t;
+};
 
 int proctor_cache_fields_next(
     proctor_cache_fields_t *it, proctor_cache_field_t *field);
@@ -362,5 +360,19 @@ int proctor_cache_entry_open(proctor_cache_seal_t *seal,
     const proctor_account_t *account,
     const unsigned char key[PROCTOR_SHA256_LEN], const proctor_str_t *value,
     proctor_cache_entry_t *entry);
+
+
+/* proctor_cache_freshen.c: a stored answer that is still good */
+
+/*
+ * Its header after a 304 (RFC 9111, 3.2): the stored fields that the 304 does
+ * not name, then the 304's that are kept; of the body's length, range, coding
+ * and type the stored ones stay.  The number of `out`, or -1: more than size.
+ * Strings are borrowed.  How long it is fresh now, an answer tells that has
+ * the stored status and was given these fields.
+ */
+int proctor_cache_freshen(const proctor_cache_entry_t *stored,
+    const proctor_cache_answer_t *answer, const proctor_cache_field_t *fields,
+    unsigned nfields, proctor_cache_field_t *out, unsigned size);
 
 #endif /* PROCTOR_CACHE_H_INCLUDED */
