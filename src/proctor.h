@@ -320,7 +320,12 @@ typedef struct {
     proctor_in_e in;
     int required;
     const proctor_schema_t *schema;
+    proctor_str_t fallback; /* the schema's `default` as a query would spell
+                               it; data == NULL: none, or not a plain one */
 } proctor_param_t;
+
+/* what they hold is told in proctor_cache.h */
+typedef struct proctor_cache_rule_s proctor_cache_rule_t;
 
 typedef enum {
     PROCTOR_ERRORS_DETAIL = 0, /* {"detail": ...}: Django REST style */
@@ -352,7 +357,9 @@ struct proctor_operation_s {
     int durable;           /* its intent is on disk before it happens */
     proctor_str_t *redact; /* JSON Pointers into the body, NUL-terminated */
     unsigned nredact;
-    unsigned index; /* in contract->operations */
+    proctor_cache_rule_t *cache; /* NULL: its answers are not kept */
+    struct proctor_cache_templates_s *invalidates; /* NULL: nothing */
+    unsigned index;                                /* in contract->operations */
 };
 
 struct proctor_path_s {
@@ -521,8 +528,9 @@ typedef struct {
     const proctor_contract_t *contract;
     proctor_str_t *keys; /* secrets, in the order to be lent */
     unsigned nkeys;
-    unsigned index;      /* proctor_teams_account(teams, index) is this one */
-    proctor_str_t valve; /* "proctor:{account}:valve" */
+    unsigned index;       /* proctor_teams_account(teams, index) is this one */
+    proctor_str_t valve;  /* "proctor:{account}:valve" */
+    proctor_str_t prefix; /* "proctor:{account}:", of the cache's keys */
     proctor_quota_t *limits;
     unsigned nlimits;
 } proctor_account_t;
@@ -620,9 +628,17 @@ int proctor_token_create(char *token);
 
 /* "2027-01-01T00:00:00Z", perhaps with a fraction, to Unix seconds; INVALID */
 int proctor_time_parse(const char *s, size_t len, int64_t *seconds);
+/* year, month, day, hour, minute, second; INVALID: there is no such moment */
+int proctor_time_utc(const unsigned parts[6], int64_t *seconds);
 /* writes PROCTOR_TIME_LEN bytes, with microseconds; what follows them */
 #define PROCTOR_TIME_LEN (sizeof("2027-01-01T00:00:00.000000Z") - 1)
 char *proctor_time_format(char *dst, int64_t us);
+
+
+/* proctor_time_http.c: HTTP-date (RFC 9110, 5.6.7) */
+
+/* any of its three forms; now: Unix seconds, tells the century; INVALID */
+int proctor_time_http(const char *s, size_t len, int64_t now, int64_t *seconds);
 
 
 /*
