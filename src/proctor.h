@@ -498,7 +498,8 @@ typedef struct {
 typedef struct {
     proctor_str_t name;
     const proctor_contract_t *contract;
-    proctor_str_t *keys; /* secrets, in the order to be lent */
+    proctor_str_t *keys; /* "Bearer secret", in the order to be lent; each
+                            with a NUL behind it, as header values have */
     unsigned nkeys;
     unsigned index;      /* proctor_teams_account(teams, index) is this one */
     proctor_str_t valve; /* "proctor:{account}:valve" */
