@@ -750,5 +750,7 @@ ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
 /* the value of a hexadecimal digit, or -1 */
 int proctor_hex(char c);
+/* two lower-case digits a byte; what follows them */
+char *proctor_hex_write(char *dst, const unsigned char *src, size_t len);
 
 #endif /* PROCTOR_H_INCLUDED */

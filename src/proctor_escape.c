@@ -7,6 +7,7 @@
  * the caller's buffer, keeps nothing, allocates nothing.
  */
 
+#include <endian.h>
 #include <string.h>
 
 #if defined(__SSE2__)
@@ -24,8 +25,11 @@ static char *proctor_escape_unit(char *dst, uint32_t unit);
 static uint32_t proctor_escape_decode(const char *p, unsigned n);
 static inline int proctor_escape_block(char *dst, const char *src);
 static inline int proctor_escape_word(char *dst, const char *src);
+static inline int proctor_escape_half(char *dst, const char *src);
 static inline int proctor_escape_is_plain(uint64_t word);
 
+
+static const char proctor_escape_digits[] = "0123456789abcdef";
 
 /* printable ASCII that stands for itself: not a quote, backslash or DEL */
 
@@ -118,14 +122,12 @@ proctor_escape_one(char dst[12], const char **src, size_t len)
 static char *
 proctor_escape_unit(char *dst, uint32_t unit)
 {
-    static const char digits[] = "0123456789abcdef";
-
     dst[0] = '\\';
     dst[1] = 'u';
-    dst[2] = digits[unit >> 12];
-    dst[3] = digits[(unit >> 8) & 0xf];
-    dst[4] = digits[(unit >> 4) & 0xf];
-    dst[5] = digits[unit & 0xf];
+    dst[2] = proctor_escape_digits[unit >> 12];
+    dst[3] = proctor_escape_digits[(unit >> 8) & 0xf];
+    dst[4] = proctor_escape_digits[(unit >> 4) & 0xf];
+    dst[5] = proctor_escape_digits[unit & 0xf];
 
     return dst + 6;
 }
@@ -203,6 +205,44 @@ proctor_hex(char c)
 
 
 /*
+ * Four bytes become eight digits at once: each nibble is spread to a byte of
+ * its own, and gets the distance to 'a' on top where it is over 9.
+ */
+
+char *
+proctor_hex_write(char *dst, const unsigned char *src, size_t len)
+{
+    size_t i;
+    uint32_t four;
+    uint64_t w;
+
+    const uint64_t ones = UINT64_MAX / 255;
+
+    for (i = 0; i + 4 <= len; i += 4) {
+        memcpy(&four, src + i, sizeof(four));
+
+        w = le32toh(four);
+        w = (w | w << 16) & UINT64_C(0x0000ffff0000ffff);
+        w = (w | w << 8) & UINT64_C(0x00ff00ff00ff00ff);
+        w = (w >> 4 & UINT64_C(0x000f000f000f000f))
+            | (w & UINT64_C(0x000f000f000f000f)) << 8;
+        w += ones * '0' + ((w + ones * 6) >> 4 & ones) * ('a' - '0' - 10);
+        w = htole64(w);
+
+        memcpy(dst, &w, sizeof(w));
+        dst += sizeof(w);
+    }
+
+    for (; i < len; i++) {
+        *dst++ = proctor_escape_digits[src[i] >> 4];
+        *dst++ = proctor_escape_digits[src[i] & 0xf];
+    }
+
+    return dst;
+}
+
+
+/*
  * Copies what needs no escape, in as few steps as there are blocks, and says
  * how much that was: nearly always all.  The last block overlaps the one before
  * it.
@@ -230,6 +270,13 @@ proctor_escape_copy(char *dst, const char *src, size_t len)
     if (len >= 8) {
         return proctor_escape_word(dst, src)
                        && proctor_escape_word(dst + len - 8, src + len - 8)
+                   ? len
+                   : 0;
+    }
+
+    if (len >= 4) {
+        return proctor_escape_half(dst, src)
+                       && proctor_escape_half(dst + len - 4, src + len - 4)
                    ? len
                    : 0;
     }
@@ -291,6 +338,25 @@ proctor_escape_word(char *dst, const char *src)
     }
 
     memcpy(dst, &word, sizeof(word));
+
+    return 1;
+}
+
+
+static inline int
+proctor_escape_half(char *dst, const char *src)
+{
+    uint32_t half;
+
+    memcpy(&half, src, sizeof(half));
+
+    /* twice: zeroes would not be printable */
+
+    if (!proctor_escape_is_plain(half | (uint64_t) half << 32)) {
+        return 0;
+    }
+
+    memcpy(dst, &half, sizeof(half));
 
     return 1;
 }
