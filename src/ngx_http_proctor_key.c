@@ -21,7 +21,7 @@ static ngx_table_elt_t *ngx_http_proctor_key_push(ngx_list_t *list);
 static void ngx_http_proctor_key_line(ngx_http_proctor_main_conf_t *mcf,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_key_line_e line,
     const ngx_str_t *value);
-static ngx_int_t ngx_http_proctor_key_authorization(
+static void ngx_http_proctor_key_authorization(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_uint_t ngx_http_proctor_key_used(
     ngx_http_proctor_main_conf_t *mcf, const proctor_account_t *account);
@@ -172,7 +172,9 @@ ngx_http_proctor_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return ngx_http_proctor_key_authorization(r, ctx);
+    ngx_http_proctor_key_authorization(r, ctx);
+
+    return NGX_OK;
 }
 
 
@@ -237,36 +239,26 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+static void
 ngx_http_proctor_key_authorization(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    u_char *p;
     ngx_str_t value;
-    const proctor_str_t *secret;
+    const proctor_str_t *key;
     ngx_http_proctor_main_conf_t *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
     ctx->account_key = ngx_http_proctor_key_used(mcf, ctx->account);
-    secret = &ctx->account->keys[ctx->account_key];
+    key = &ctx->account->keys[ctx->account_key];
 
-    value.len = sizeof("Bearer ") - 1 + secret->len;
-    value.data = ngx_pnalloc(r->pool, value.len + 1);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_cpymem(value.data, "Bearer ", sizeof("Bearer ") - 1);
-    p = ngx_cpymem(p, secret->data, secret->len);
-    *p = '\0';
+    value.data = (u_char *) key->data;
+    value.len = key->len;
 
     ngx_http_proctor_key_line(
         mcf, ctx, NGX_HTTP_PROCTOR_KEY_CREDENTIAL, &value);
 
     ctx->nlent = ctx->lent.part.nelts;
-
-    return NGX_OK;
 }
 
 

@@ -13,6 +13,8 @@
 
 #include "ngx_http_proctor.h"
 
+#include <endian.h>
+
 
 static ngx_int_t ngx_http_proctor_run_steps(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
@@ -27,7 +29,6 @@ static void ngx_http_proctor_run_capture(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_run_request_id(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static void ngx_http_proctor_run_hex(u_char *dst, uint64_t value);
 
 
 ngx_int_t
@@ -245,6 +246,7 @@ static ngx_int_t
 ngx_http_proctor_run_request_id(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
+    uint64_t counter;
     ngx_http_proctor_worker_t *worker;
     ngx_http_proctor_main_conf_t *mcf;
 
@@ -262,24 +264,11 @@ ngx_http_proctor_run_request_id(
 
     ctx->rid.len = 32;
     ngx_memcpy(ctx->rid.data, worker->rid_prefix, 16);
-    ngx_http_proctor_run_hex(ctx->rid.data + 16, ++worker->rid_counter);
+    counter = htobe64(++worker->rid_counter);
+    (void) proctor_hex_write((char *) ctx->rid.data + 16,
+        (unsigned char *) &counter, sizeof(counter));
 
     return NGX_OK;
-}
-
-
-/* 16 digits */
-
-static void
-ngx_http_proctor_run_hex(u_char *dst, uint64_t value)
-{
-    ngx_uint_t i;
-
-    static const u_char digits[] = "0123456789abcdef";
-
-    for (i = 16; i-- != 0; value >>= 4) {
-        dst[i] = digits[value & 0xf];
-    }
 }
 
 

@@ -526,7 +526,8 @@ typedef struct {
 typedef struct {
     proctor_str_t name;
     const proctor_contract_t *contract;
-    proctor_str_t *keys; /* secrets, in the order to be lent */
+    proctor_str_t *keys; /* "Bearer secret", in the order to be lent; each
+                            with a NUL behind it, as header values have */
     unsigned nkeys;
     unsigned index;       /* proctor_teams_account(teams, index) is this one */
     proctor_str_t valve;  /* "proctor:{account}:valve" */
@@ -853,6 +854,8 @@ ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
 /* the value of a hexadecimal digit, or -1 */
 int proctor_hex(char c);
+/* two lower-case digits a byte; what follows them */
+char *proctor_hex_write(char *dst, const unsigned char *src, size_t len);
 
 
 /* proctor_base64.c: RFC 4648, section 4, with its padding */

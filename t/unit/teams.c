@@ -77,8 +77,9 @@ teams_test_whole(void)
     is_int(proctor_teams_naccounts(teams), 2, "two accounts");
     account = proctor_teams_account(teams, 0);
     is_str(account->name.data, "acme", "the first by name");
-    is_mem(account->keys[0].data, account->keys[0].len, KEY_SECRET,
-        "with its secret");
+    is_mem(account->keys[0].data, account->keys[0].len, "Bearer " KEY_SECRET,
+        "with its secret as it will be sent");
+    is_int(account->keys[0].data[account->keys[0].len], 0, "and a NUL");
     is_int(proctor_teams_account(teams, 1)->nkeys, 2, "the second has two");
 
     teams_digest(DIGEST, digest);
@@ -113,7 +114,7 @@ teams_test_whole(void)
 }
 
 
-static void *teams_secret_at;
+static const char *teams_secret_at;
 static int teams_secret_left;
 
 
@@ -140,13 +141,15 @@ teams_test_wiped(void)
     proctor_arena_cleanup(arena, teams_look, NULL);
 
     teams = teams_compile(arena, KEYS(KEY("k", DIGEST, "")), &faults);
-    teams_secret_at = (void *) proctor_teams_account(teams, 0)->keys[0].data;
+    teams_secret_at =
+        proctor_teams_account(teams, 0)->keys[0].data + strlen("Bearer ");
     teams_secret_left = -1;
+    is_mem(teams_secret_at, strlen(KEY_SECRET), KEY_SECRET, "a secret");
 
     faults_free(&faults);
     proctor_arena_destroy(arena);
 
-    is_int(teams_secret_left, 0, "a secret is wiped before its memory goes");
+    is_int(teams_secret_left, 0, "... is wiped before its memory goes");
 }
 
 

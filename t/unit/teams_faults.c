@@ -309,8 +309,9 @@ teams_test_secrets(void)
 
         if (cases[i].fault == NULL) {
             len = cases[i].secret == big ? 4096 : strlen(cases[i].secret);
-            ok(key != NULL && key->len == len
-                    && memcmp(key->data, cases[i].secret, len) == 0,
+            ok(key != NULL && key->len == 7 + len
+                    && memcmp(key->data, "Bearer ", 7) == 0
+                    && memcmp(key->data + 7, cases[i].secret, len) == 0,
                 "file %zu holds the key it holds", i);
 
         } else {
