@@ -57,8 +57,9 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
 {
     ngx_http_proctor_main_conf_t *mcf = conf;
 
-    if (ngx_http_proctor_key_headers(cf, mcf) != NGX_OK
-        || ngx_http_proctor_status_init(cf, mcf) != NGX_OK) {
+    ngx_http_proctor_key_headers(mcf);
+
+    if (ngx_http_proctor_status_init(cf, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -68,6 +69,11 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 #endif
+
+    if (mcf->audit != NULL
+        && ngx_http_proctor_audit_conf_init(cf, mcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (mcf->teams_file.len == 0) {
         return NGX_CONF_OK;
@@ -273,30 +279,6 @@ ngx_http_proctor_conf_teams(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     mcf->teams_file = value[1];
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_proctor_conf_audit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_proctor_main_conf_t *mcf = conf;
-
-    ngx_str_t *value;
-
-    (void) cmd;
-
-    if (mcf->audit != NULL) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    mcf->audit = ngx_conf_open_file(cf->cycle, &value[1]);
-    if (mcf->audit == NULL) {
-        return NGX_CONF_ERROR;
-    }
 
     return NGX_CONF_OK;
 }

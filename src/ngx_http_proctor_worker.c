@@ -40,7 +40,6 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     if (worker->key_index == NULL || worker->body == NULL
         || worker->arena == NULL
         || ngx_http_proctor_forward_init(cycle, worker) != NGX_OK
-        || ngx_http_proctor_audit_init(cycle, worker) != NGX_OK
         || RAND_bytes(seed, sizeof(seed)) != 1) {
         return NGX_ERROR;
     }
@@ -48,7 +47,6 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     (void) ngx_hex_dump(worker->rid_prefix, seed, sizeof(seed));
 
     worker->doc.arena = worker->arena;
-    worker->audit_event.data = mcf;
     worker->log = cycle->log;
 
     if (ngx_http_proctor_quota_worker_init(cycle, mcf, worker) != NGX_OK) {
@@ -63,6 +61,13 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     }
 
     mcf->worker = worker;
+
+    if (mcf->audit != NULL) {
+        worker->audit = ngx_http_proctor_audit_worker_create(cycle, mcf);
+        if (worker->audit == NULL) {
+            return NGX_ERROR;
+        }
+    }
 
     return NGX_OK;
 }
@@ -82,7 +87,9 @@ ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
 
     worker = mcf->worker;
 
-    ngx_http_proctor_audit_flush(mcf);
+    if (worker->audit != NULL) {
+        ngx_http_proctor_audit_worker_destroy(worker->audit);
+    }
 
     ngx_http_proctor_quota_worker_exit(mcf);
 

@@ -320,12 +320,24 @@ typedef struct {
     proctor_in_e in;
     int required;
     const proctor_schema_t *schema;
+    proctor_str_t fallback; /* the schema's `default` as a query would spell
+                               it; data == NULL: none, or not a plain one */
 } proctor_param_t;
+
+/* what they hold is told in proctor_cache.h */
+typedef struct proctor_cache_rule_s proctor_cache_rule_t;
 
 typedef enum {
     PROCTOR_ERRORS_DETAIL = 0, /* {"detail": ...}: Django REST style */
     PROCTOR_ERRORS_STATUS      /* {"status":"error","code":...} */
 } proctor_errors_e;
+
+/* what of a call of this operation is written down */
+typedef enum {
+    PROCTOR_AUDIT_METADATA = 0,
+    PROCTOR_AUDIT_BODY, /* and the request's body */
+    PROCTOR_AUDIT_NONE
+} proctor_audit_level_e;
 
 struct proctor_operation_s {
     proctor_str_t id; /* operationId, NUL-terminated */
@@ -341,7 +353,13 @@ struct proctor_operation_s {
     proctor_str_t *links;         /* names of top-level members of the
                                          answer that hold absolute URLs */
     unsigned nlinks;
-    unsigned index; /* in contract->operations */
+    proctor_audit_level_e audit;
+    int durable;           /* its intent is on disk before it happens */
+    proctor_str_t *redact; /* JSON Pointers into the body, NUL-terminated */
+    unsigned nredact;
+    proctor_cache_rule_t *cache; /* NULL: its answers are not kept */
+    struct proctor_cache_templates_s *invalidates; /* NULL: nothing */
+    unsigned index;                                /* in contract->operations */
 };
 
 struct proctor_path_s {
@@ -379,6 +397,16 @@ int proctor_contract_has_right(
 /* OK, or ERROR: libcrypto would not */
 int proctor_digest(
     const void *bytes, size_t len, unsigned char sha256[PROCTOR_SHA256_LEN]);
+
+/* the same in pieces: libcrypto's state, copied like a number */
+typedef struct {
+    uint64_t state[16];
+} proctor_digest_t;
+
+int proctor_digest_begin(proctor_digest_t *digest);
+int proctor_digest_add(proctor_digest_t *digest, const void *bytes, size_t len);
+int proctor_digest_end(
+    proctor_digest_t *digest, unsigned char sha256[PROCTOR_SHA256_LEN]);
 
 
 /* proctor_param.c: a parameter's text becomes a value by its schema */
@@ -514,8 +542,9 @@ typedef struct {
     const proctor_contract_t *contract;
     proctor_str_t *keys; /* secrets, in the order to be lent */
     unsigned nkeys;
-    unsigned index;      /* proctor_teams_account(teams, index) is this one */
-    proctor_str_t valve; /* "proctor:{account}:valve" */
+    unsigned index;       /* proctor_teams_account(teams, index) is this one */
+    proctor_str_t valve;  /* "proctor:{account}:valve" */
+    proctor_str_t prefix; /* "proctor:{account}:", of the cache's keys */
     proctor_quota_t *limits;
     unsigned nlimits;
 } proctor_account_t;
@@ -542,7 +571,8 @@ typedef struct {
     proctor_str_t actor;
     proctor_str_t *rights;
     unsigned nrights;
-    int64_t expires; /* Unix seconds; 0: never */
+    int64_t expires;  /* Unix seconds; 0: never */
+    int on_behalf_of; /* it may say on whose behalf it calls */
     const proctor_team_t *team;
 } proctor_key_t;
 
@@ -612,15 +642,24 @@ int proctor_token_create(char *token);
 
 /* "2027-01-01T00:00:00Z", perhaps with a fraction, to Unix seconds; INVALID */
 int proctor_time_parse(const char *s, size_t len, int64_t *seconds);
+/* year, month, day, hour, minute, second; INVALID: there is no such moment */
+int proctor_time_utc(const unsigned parts[6], int64_t *seconds);
 /* writes PROCTOR_TIME_LEN bytes, with microseconds; what follows them */
 #define PROCTOR_TIME_LEN (sizeof("2027-01-01T00:00:00.000000Z") - 1)
 char *proctor_time_format(char *dst, int64_t us);
 
 
+/* proctor_time_http.c: HTTP-date (RFC 9110, 5.6.7) */
+
+/* any of its three forms; now: Unix seconds, tells the century; INVALID */
+int proctor_time_http(const char *s, size_t len, int64_t now, int64_t *seconds);
+
+
 /*
  * proctor_audit_log.c: one audit record as one line of ASCII JSON, at most
  * PROCTOR_AUDIT_LINE bytes with its newline.  Oversize fields are cut and
- * named in "trunc".  Absent strings (data == NULL) are left out.
+ * named in "trunc".  Absent strings (data == NULL) are left out.  What files
+ * of such lines are, and who proves them whole: proctor_audit.h.
  */
 
 #define PROCTOR_AUDIT_LINE    4096
@@ -628,8 +667,10 @@ char *proctor_time_format(char *dst, int64_t us);
 
 typedef struct {
     int64_t time_us;    /* Unix microseconds */
-    proctor_str_t kind; /* "call" */
+    proctor_str_t kind; /* call | denied | intent | outcome */
     proctor_str_t rid;  /* request id */
+    proctor_str_t id;   /* of an intent and its outcome:
+                           proctor_audit_id() */
     proctor_str_t who;  /* the members from contract to account, as
                            proctor_audit_log_who() made them; or NULL */
     proctor_str_t contract;
@@ -642,6 +683,7 @@ typedef struct {
     proctor_str_t method;
     proctor_str_t path;                /* as sent, without the query */
     proctor_str_t query;               /* as sent */
+    proctor_str_t claimed;             /* on whose behalf, says the caller */
     const proctor_str_t *target_names; /* the path's parameters */
     const proctor_str_t *targets;
     unsigned ntargets;
@@ -650,10 +692,17 @@ typedef struct {
     proctor_str_t decision;   /* allowed | refused | observed */
     proctor_str_t reason;     /* a code of the error table */
     proctor_str_t detail;     /* the sentence the client was told */
+    proctor_str_t result;     /* ok | refused | upstream_error | timeout |
+                                 client_gone | unknown */
+    proctor_str_t cache;      /* hit | miss | stale | bypass */
+    proctor_str_t created;    /* the id that the answer gave */
     unsigned status;          /* sent to the client; 0: none */
     unsigned upstream_status; /* 0: never asked or no answer */
+    int unfinished;           /* an intent: there is no duration yet */
     int64_t duration_ms;
     int64_t upstream_ms; /* -1: never asked */
+    proctor_str_t body;  /* JSON text, as proctor_audit_body() made it; gets
+                            the room that all others leave */
 } proctor_audit_record_t;
 
 /* the members from contract to account, which many records share, into
@@ -662,6 +711,61 @@ size_t proctor_audit_log_who(const proctor_audit_record_t *record, char *buf);
 /* writes the line with its newline into buf[PROCTOR_AUDIT_LINE]; its length */
 size_t proctor_audit_log_format(
     const proctor_audit_record_t *record, char *buf);
+
+
+/*
+ * proctor_audit_id.c: what joins an intent and its outcome.  The worker is a
+ * random number of 63 bits, drawn when it starts; its counter grows with each
+ * intent that it appends.
+ */
+
+/* 16 digits of the worker, 1 to 16 of the counter */
+#define PROCTOR_AUDIT_ID_MAX 32
+
+/* into buf[PROCTOR_AUDIT_ID_MAX], without a NUL; its length */
+size_t proctor_audit_id(char *buf, uint64_t worker, uint64_t counter);
+/* OK, or INVALID: no id of ours */
+int proctor_audit_id_read(
+    const proctor_str_t *id, uint64_t *worker, uint64_t *counter);
+
+
+/* proctor_audit_mark.c: the records that are about the file itself */
+
+/* the first record of every file; strings as above */
+typedef struct {
+    int64_t time_us;
+    proctor_str_t file;   /* PROCTOR_AUDIT_FILE_ID hexadecimal digits */
+    proctor_str_t origin; /* of its checkpoints: NAME/file */
+    proctor_str_t reason; /* new | moved | abandoned | shrunk | replaced */
+    proctor_str_t previous_file; /* data NULL: no checkpoint of one is known */
+    uint64_t previous_size;
+    const unsigned char *previous_root; /* PROCTOR_SHA256_LEN bytes */
+} proctor_audit_start_t;
+
+/* names a line that was damaged: begun by a process that died */
+typedef struct {
+    int64_t time_us;
+    uint64_t at;                 /* the line's first byte in the file */
+    uint64_t bytes;              /* its length, without the newline */
+    const unsigned char *sha256; /* of these bytes */
+} proctor_audit_torn_t;
+
+#define PROCTOR_AUDIT_FILE_ID 32
+
+/* lines as of proctor_audit_log_format() */
+size_t proctor_audit_mark_start(const proctor_audit_start_t *start, char *buf);
+size_t proctor_audit_mark_torn(const proctor_audit_torn_t *torn, char *buf);
+
+
+/* proctor_audit_body.c: a request's body for the record */
+
+/*
+ * The body (doc: parsed from this text) with the operation's redacted members
+ * as "[redacted]", into buf[PROCTOR_AUDIT_LINE]: of a long one the beginning.
+ * Bytes written.
+ */
+size_t proctor_audit_body(const proctor_operation_t *operation,
+    proctor_json_t *doc, const proctor_str_t *text, char *buf);
 
 
 /*
@@ -763,5 +867,16 @@ ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
 /* the value of a hexadecimal digit, or -1 */
 int proctor_hex(char c);
+
+
+/* proctor_base64.c: RFC 4648, section 4, with its padding */
+
+#define proctor_base64_len(n) (((n) + 2) / 3 * 4)
+
+/* writes proctor_base64_len(len) bytes and a NUL */
+void proctor_base64_encode(char *dst, const void *bytes, size_t len);
+/* exactly len bytes, in their one spelling: OK, INVALID */
+int proctor_base64_decode(
+    void *bytes, size_t len, const char *text, size_t text_len);
 
 #endif /* PROCTOR_H_INCLUDED */

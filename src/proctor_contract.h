@@ -8,9 +8,10 @@
 #include "proctor_document.h"
 
 
-#define PROCTOR_CONTRACT_PARAMS 64 /* of one operation */
-#define PROCTOR_CONTRACT_LINKS  16 /* of one operation */
-#define PROCTOR_CONTRACT_NAME   64 /* bytes of a parameter's name, of a right */
+#define PROCTOR_CONTRACT_PARAMS   64 /* of one operation */
+#define PROCTOR_CONTRACT_LINKS    16 /* of one operation */
+#define PROCTOR_CONTRACT_REDACTED 32 /* of one operation's body */
+#define PROCTOR_CONTRACT_NAME     64 /* bytes of a parameter's name, of a right */
 
 typedef struct {
     proctor_str_t names[PROCTOR_CONTRACT_LINKS];
@@ -54,6 +55,13 @@ void proctor_contract_path(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 
 
+/* proctor_contract_audit.c: what the trail holds of it */
+
+/* out: proctor_operation_t, whose other members were read */
+void proctor_contract_audit(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+
+
 /* proctor_contract_param.c: parameters */
 
 /* an array of parameters or references to them; out: a params_t */
@@ -88,6 +96,29 @@ void proctor_contract_example(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 /* out: const proctor_schema_t * */
 void proctor_contract_schema(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+
+
+/* proctor_contract_cache.c: what the cache knows of an operation */
+
+/* out: the proctor_operation_t itself, whose method is known */
+void proctor_contract_cache(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+/* likewise, after proctor_contract_cache() had its turn */
+void proctor_contract_invalidates(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+/* once all operations of a path are known */
+void proctor_contract_cache_path(proctor_document_t *doc,
+    const proctor_where_t *at, const proctor_path_t *path);
+
+
+/* proctor_contract_ttl.c: lengths of time */
+
+/* out: int64_t, milliseconds */
+void proctor_contract_duration(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+/* out: proctor_cache_rule_t */
+void proctor_contract_ttl_when(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 
 
