@@ -36,6 +36,7 @@ typedef struct ngx_http_proctor_audit_conf_s ngx_http_proctor_audit_conf_t;
 typedef struct ngx_http_proctor_audit_intent_s ngx_http_proctor_audit_intent_t;
 typedef struct ngx_http_proctor_zone_s ngx_http_proctor_zone_t;
 typedef struct ngx_http_proctor_quota_s ngx_http_proctor_quota_t;
+typedef struct ngx_http_proctor_quotas_s ngx_http_proctor_quotas_t;
 typedef struct ngx_http_proctor_redis_s ngx_http_proctor_redis_t;
 typedef struct ngx_http_proctor_redis_conf_s ngx_http_proctor_redis_conf_t;
 typedef struct ngx_http_proctor_redis_script_s ngx_http_proctor_redis_script_t;
@@ -203,9 +204,9 @@ typedef struct ngx_http_proctor_worker_s {
     ngx_array_t guards;    /* forward.c's copies of upstream configurations */
     ngx_log_t *log;
     u_char *body; /* INLINE_MAX bytes: a body that came in pieces, in one */
-    ngx_http_proctor_audit_t *audit; /* NULL: none is configured */
-    ngx_http_proctor_redis_t *redis; /* NULL: none is configured */
-    ngx_queue_t asks;                /* quota_ask.c's, that wait for Redis */
+    ngx_http_proctor_audit_t *audit;   /* NULL: none is configured */
+    ngx_http_proctor_redis_t *redis;   /* NULL: none is configured */
+    ngx_http_proctor_quotas_t *quotas; /* NULL: without Redis */
 } ngx_http_proctor_worker_t;
 
 
@@ -396,9 +397,24 @@ ngx_int_t ngx_http_proctor_quota_init(
 ngx_int_t ngx_http_proctor_quota_budget(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 
-/* ngx_http_proctor_quota_ask.c: at the worker's end, before Redis's */
+/* ngx_http_proctor_quota_worker.c: before and after Redis's */
 
-void ngx_http_proctor_quota_exit(ngx_http_proctor_worker_t *worker);
+ngx_int_t ngx_http_proctor_quota_worker_init(ngx_cycle_t *cycle,
+    ngx_http_proctor_main_conf_t *mcf, ngx_http_proctor_worker_t *worker);
+void ngx_http_proctor_quota_worker_exit(ngx_http_proctor_main_conf_t *mcf);
+
+typedef struct {
+    ngx_uint_t added;   /* asks that needed no script */
+    ngx_uint_t scripts; /* asks that did */
+    ngx_uint_t lost;    /* without a reply: perhaps charged all the same */
+    ngx_uint_t local;   /* calls that the zone counted in Redis's place */
+    ngx_uint_t debts;   /* ends of reservations that Redis has yet to learn */
+    ngx_uint_t forgone; /* of which it never will */
+} ngx_http_proctor_quota_stats_t;
+
+/* NULL: there is no Redis */
+const ngx_http_proctor_quota_stats_t *ngx_http_proctor_quota_stats(
+    const ngx_http_proctor_worker_t *worker);
 
 /* ngx_http_proctor_quota_answer.c: settled, and said in headers */
 

@@ -49,7 +49,9 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     worker->doc.arena = worker->arena;
     worker->log = cycle->log;
 
-    ngx_queue_init(&worker->asks);
+    if (ngx_http_proctor_quota_worker_init(cycle, mcf, worker) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (mcf->redis != NULL) {
         worker->redis = ngx_http_proctor_redis_create(cycle, mcf->redis);
@@ -89,7 +91,7 @@ ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
         ngx_http_proctor_audit_worker_destroy(worker->audit);
     }
 
-    ngx_http_proctor_quota_exit(worker);
+    ngx_http_proctor_quota_worker_exit(mcf);
 
     if (worker->redis != NULL) {
         ngx_http_proctor_redis_destroy(worker->redis);

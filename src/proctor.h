@@ -449,10 +449,17 @@ typedef struct {
     uint32_t used[PROCTOR_WINDOW_SLICES];
 } proctor_window_t;
 
+/* what others have counted, as far as it is known */
+typedef struct {
+    int64_t at;    /* when they said so */
+    uint32_t used; /* 0: nothing is known */
+} proctor_seed_t;
+
 /* what was taken, and what is reserved for answers that are to come */
 typedef struct {
     proctor_window_t taken;
     proctor_window_t held; /* always by proctor_quota_hold */
+    proctor_seed_t seed;   /* as it is part of `taken` */
 } proctor_counter_t;
 
 extern const proctor_limit_t proctor_quota_hold;
@@ -466,6 +473,10 @@ void proctor_window_add(proctor_window_t *w, const proctor_limit_t *limit);
 /* takes back one that was added in this slice; 0: it had left already */
 int proctor_window_drop(
     proctor_window_t *w, const proctor_limit_t *limit, int64_t slice);
+/* what others had counted at `seed->at`, in the place of what they had before;
+   `now` is not earlier */
+void proctor_window_seed(proctor_window_t *w, const proctor_limit_t *limit,
+    proctor_seed_t *old, const proctor_seed_t *seed, int64_t now);
 /* milliseconds, never 0, until so many (1 at least) have left */
 int64_t proctor_window_wait(const proctor_window_t *w,
     const proctor_limit_t *limit, uint32_t leave, int64_t now);
@@ -497,6 +508,7 @@ typedef struct {
 
 typedef struct {
     proctor_window_t window;
+    proctor_seed_t seed; /* as it is part of `window` */
     proctor_share_t shares[PROCTOR_BUDGET_TEAMS];
 } proctor_budget_t;
 
@@ -516,11 +528,13 @@ typedef struct {
     proctor_limit_t limit;
     proctor_str_t name; /* "calls"; of an account's: empty */
     proctor_str_t key;  /* "proctor:{team}:quota:calls:60" */
-    proctor_str_t more; /* the same of reservations or shares */
+    proctor_str_t row;  /* the same of slices */
+    proctor_str_t more; /* the same of reservations */
     proctor_str_t per;  /* "60", "day", "month" */
     int accepted;       /* charged when the upstream accepted */
     const proctor_operation_t **operations;
     unsigned noperations; /* 0: all of them */
+    unsigned index;       /* among all quotas and limits */
 } proctor_quota_t;
 
 typedef struct {
@@ -588,8 +602,8 @@ int proctor_key_has_right(const proctor_key_t *key, const proctor_str_t *right);
 /* 1 when a call of this operation is counted by it */
 int proctor_quota_applies(
     const proctor_quota_t *quota, const proctor_operation_t *operation);
-/* 1 when some team has a quota or some account a limit */
-int proctor_teams_counts(const proctor_teams_t *teams);
+/* quotas of teams and limits of accounts, all together */
+unsigned proctor_teams_nquotas(const proctor_teams_t *teams);
 /* each secret in turn, so that nothing else has to know where they are */
 unsigned proctor_teams_naccounts(const proctor_teams_t *teams);
 const proctor_account_t *proctor_teams_account(

@@ -168,6 +168,40 @@ proctor_window_drop(
 }
 
 
+void
+proctor_window_seed(proctor_window_t *w, const proctor_limit_t *limit,
+    proctor_seed_t *old, const proctor_seed_t *seed, int64_t now)
+{
+    int64_t slice;
+    unsigned n;
+
+    if (seed->at <= old->at) {
+        return;
+    }
+
+    n = proctor_window_slices(limit);
+    proctor_window_turn(w, limit, now);
+    slice = proctor_window_slice(limit, old->at);
+
+    if (slice <= w->slice && slice + n > w->slice
+        && old->used <= w->used[slice % n]) {
+        w->used[slice % n] -= old->used;
+        w->total -= old->used;
+    }
+
+    slice = proctor_window_slice(limit, seed->at);
+    *old = *seed;
+
+    if (slice <= w->slice && slice + n > w->slice) {
+        w->used[slice % n] += seed->used;
+        w->total += seed->used;
+        return;
+    }
+
+    old->used = 0;
+}
+
+
 int64_t
 proctor_window_wait(const proctor_window_t *w, const proctor_limit_t *limit,
     uint32_t leave, int64_t now)

@@ -251,24 +251,10 @@ proctor_teams_str_equal(const proctor_str_t *a, const proctor_str_t *b)
 }
 
 
-int
-proctor_teams_counts(const proctor_teams_t *teams)
+unsigned
+proctor_teams_nquotas(const proctor_teams_t *teams)
 {
-    unsigned i;
-
-    for (i = 0; i < teams->nteams; i++) {
-        if (teams->teams[i].nquotas != 0) {
-            return 1;
-        }
-    }
-
-    for (i = 0; i < teams->naccounts; i++) {
-        if (teams->accounts[i].nlimits != 0) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return teams->nquotas;
 }
 
 
