@@ -32,6 +32,10 @@ ngx_http_proctor_audit(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (audit->seal.sealer.lock == -1) {
+        return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_AUDIT_DOWN, NULL);
+    }
+
     ctx->intent_id = ++audit->counter;
 
     if (audit->conf->fsync == NGX_HTTP_PROCTOR_AUDIT_NEVER) {
