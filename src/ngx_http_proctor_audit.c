@@ -74,13 +74,15 @@ static ngx_int_t
 ngx_http_proctor_audit_now(ngx_http_proctor_ctx_t *ctx,
     ngx_http_proctor_audit_t *audit, ngx_http_request_t *r)
 {
+    size_t len;
     u_char *line;
 
     line = ngx_http_proctor_audit_lines_room(audit);
+    len = ngx_http_proctor_audit_record_intent(r, ctx, line);
 
-    if (ngx_http_proctor_audit_lines_write(
-            audit, ngx_http_proctor_audit_record_intent(r, ctx, line))
-        != NGX_OK) {
+    ngx_http_proctor_audit_stream(audit, ctx, line, len);
+
+    if (ngx_http_proctor_audit_lines_write(audit, len) != NGX_OK) {
         return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_AUDIT_DOWN, NULL);
     }
 

@@ -7,6 +7,7 @@
  *     audit_record.c     a request as a record
  *     audit_lines.c      lines that gather, and leave in one write()
  *     audit_conf.c       the directive
+ *     audit_stream.c     a copy of each record, in Redis
  *     audit_zone.c       the newest checkpoint, for all workers
  *     audit_seal.c       when the sealer has its rounds
  *     audit_worker.c     what a worker has of all this
@@ -60,7 +61,8 @@ struct ngx_http_proctor_audit_intent_s {
     size_t id_len;
     u_char rid[NGX_HTTP_PROCTOR_RID_MAX];
     size_t rid_len;
-    size_t end; /* of its line in the batch */
+    size_t end;    /* of its line in the batch */
+    size_t denied; /* length of the line that says so, when it was left */
     size_t len;
     u_char line[PROCTOR_AUDIT_LINE];
 };
@@ -167,6 +169,11 @@ void ngx_http_proctor_audit_lines_flush(ngx_http_proctor_audit_t *audit);
 void ngx_http_proctor_audit_lines_say(ngx_http_proctor_audit_t *audit,
     proctor_audit_file_t *file, const char *consequence);
 
+
+/* ngx_http_proctor_audit_stream.c */
+
+void ngx_http_proctor_audit_stream(ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_ctx_t *ctx, const u_char *line, size_t len);
 
 /* ngx_http_proctor_audit_zone.c */
 
