@@ -328,6 +328,9 @@ char *ngx_http_proctor_conf_contract(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_proctor_conf_teams(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+/* a whole file, in cf->temp_pool */
+ngx_int_t ngx_http_proctor_conf_load(
+    ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text);
 
 /* ngx_http_proctor_run.c: one request through the table of steps */
 
@@ -562,6 +565,11 @@ char *ngx_http_proctor_audit_conf(
 /* once all directives are known */
 ngx_int_t ngx_http_proctor_audit_conf_init(
     ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
+
+/* ngx_http_proctor_audit_zone.c: the newest checkpoint, to whom may ask */
+
+char *ngx_http_proctor_audit_zone_conf(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ngx_http_proctor_audit_worker.c: what a worker has of it */
 

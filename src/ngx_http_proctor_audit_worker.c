@@ -33,7 +33,8 @@ ngx_http_proctor_audit_worker_create(
 
     if (ngx_http_proctor_audit_record_init(cycle, audit) != NGX_OK
         || ngx_http_proctor_audit_lines_init(cycle, audit) != NGX_OK
-        || ngx_http_proctor_audit_commit_init(cycle, audit) != NGX_OK) {
+        || ngx_http_proctor_audit_commit_init(cycle, audit) != NGX_OK
+        || ngx_http_proctor_audit_seal_init(cycle, audit) == NGX_ERROR) {
         return NULL;
     }
 
@@ -59,6 +60,7 @@ ngx_http_proctor_audit_worker_tick(ngx_event_t *ev)
     int rc;
     ngx_http_proctor_audit_t *audit = ev->data;
 
+    ngx_http_proctor_audit_zone_get(audit->conf->zone, &audit->file);
     ngx_http_proctor_audit_lines_flush(audit);
 
     rc = proctor_audit_place_ensure(&audit->file);
@@ -66,10 +68,15 @@ ngx_http_proctor_audit_worker_tick(ngx_event_t *ev)
     ngx_http_proctor_audit_lines_say(audit, &audit->file,
         (rc == PROCTOR_OK) ? NULL : "durable operations are refused");
 
-    if (ngx_queue_empty(&audit->flying)
-        && audit->commit.file.ino != audit->file.ino) {
-        proctor_audit_file_close(&audit->commit.file);
+    if (ngx_queue_empty(&audit->flying)) {
+        ngx_http_proctor_audit_zone_get(audit->conf->zone, &audit->commit.file);
+
+        if (audit->commit.file.ino != audit->file.ino) {
+            proctor_audit_file_close(&audit->commit.file);
+        }
     }
+
+    ngx_http_proctor_audit_seal(audit);
 
     if (!ngx_exiting) {
         ngx_add_timer(ev, audit->conf->checkpoint);
@@ -82,6 +89,7 @@ ngx_http_proctor_audit_worker_destroy(ngx_http_proctor_audit_t *audit)
 {
     ngx_http_proctor_audit_commit_exit(audit);
     ngx_http_proctor_audit_lines_flush(audit);
+    ngx_http_proctor_audit_seal_exit(audit);
 
     proctor_audit_file_close(&audit->file);
     free(audit->owed);

@@ -27,8 +27,6 @@ static const proctor_contract_t *ngx_http_proctor_conf_find(
     ngx_http_proctor_main_conf_t *mcf, ngx_str_t *name);
 static proctor_arena_t *ngx_http_proctor_conf_arena(ngx_conf_t *cf);
 static void ngx_http_proctor_conf_destroy(void *data);
-static ngx_int_t ngx_http_proctor_conf_load(
-    ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text);
 static void ngx_http_proctor_conf_fault(
     void *data, const char *pointer, const char *reason);
 
@@ -334,7 +332,7 @@ ngx_http_proctor_conf_destroy(void *data)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_conf_load(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text)
 {
     ssize_t n;

@@ -54,6 +54,9 @@ static ngx_command_t ngx_http_proctor_commands[] = {
     { ngx_string("proctor_audit"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
         ngx_http_proctor_audit_conf, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
 
+    { ngx_string("proctor_checkpoint"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+        ngx_http_proctor_audit_zone_conf, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
+
     { ngx_string("proctor_redis"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
         ngx_http_proctor_redis_conf, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
 

@@ -628,6 +628,12 @@ int proctor_lint(
     FILE *out, const char *teams, unsigned ncontracts, char *const *contracts);
 
 
+/* proctor_audit_command.c: `proctor audit VERB ...`; returns the exit code */
+
+int proctor_audit_command(int argc, char **argv);
+extern const char proctor_audit_help[];
+
+
 /* proctor_token.c: a team's token, "prk_" and 32 random bytes in base64url */
 
 #define PROCTOR_TOKEN_PREFIX "prk_"

@@ -38,6 +38,7 @@ typedef struct {
     ino_t ino;
     off_t size;  /* less is shrunk */
     off_t end;   /* where this writer's last whole line ended; -1: no line */
+    int ordered; /* lines are never written out of their order; may wait */
     int durable; /* that FILE leads to it is on disk */
     char id[PROCTOR_AUDIT_FILE_ID + 1];
 
@@ -85,6 +86,10 @@ int proctor_audit_place_ensure(proctor_audit_file_t *f);
 int proctor_audit_place_abandon(proctor_audit_file_t *f);
 /* "moved" */
 const char *proctor_audit_place_word(proctor_audit_file_reason_e reason);
+/* somebody may write to this file as long as fd is open; OK, ERROR */
+int proctor_audit_place_hold(int fd);
+/* somebody may, through another descriptor */
+int proctor_audit_place_is_held(int fd);
 /* the id in a start record, the first line of a file, into
    id[PROCTOR_AUDIT_FILE_ID + 1]; OK, INVALID, ERROR: it cannot be read */
 int proctor_audit_place_id(int fd, char *id);

@@ -48,7 +48,12 @@ proctor_audit_make(proctor_audit_file_t *f)
     }
 
     memcpy(f->id, id, sizeof(id));
-    rc = proctor_audit_make_begin(f, fd, pin);
+
+    /* held: a pin that nobody holds and nothing leads to is thrown away */
+
+    rc = (proctor_audit_place_hold(fd) == PROCTOR_OK)
+             ? proctor_audit_make_begin(f, fd, pin)
+             : proctor_audit_place_failed(f, "fcntl(F_OFD_SETLK)");
 
     if (rc != PROCTOR_OK) {
         (void) unlink(pin);
