@@ -269,7 +269,7 @@ test_limits(void)
     e.draft.nfields = 0;
     e.draft.nvary = 0;
     e.draft.ngens = 0;
-    e.draft.body.len = PROCTOR_CACHE_ENTRY_MAX - 84;
+    e.draft.body.len = PROCTOR_CACHE_ENTRY_MAX - 116;
     is_int(proctor_cache_entry_size(&e.draft), PROCTOR_CACHE_ENTRY_MAX,
         "1 MB at most");
     e.draft.body.len++;
