@@ -36,9 +36,6 @@ static const faults_case_t contract_cases[] = {
     { "a pointer with both escapes",
       PATH("/a~b", "\"get\":{" OP("") "},\"~/\":1"),
       "/paths/~1a~0b/~0~1: is not understood" },
-    { "cache, before its time", PATH("/a", "\"get\":{\"operationId\":\"op\","
-      "\"x-proctor\":{\"right\":\"read\",\"cache\":{}}}"),
-      "/paths/~1a/get/x-proctor/cache: is not understood" },
     { "no right", PATH("/a", "\"get\":{\"operationId\":\"op\",\"x-proctor\":{}}"),
       "/paths/~1a/get/x-proctor: lacks \"right\"" },
     { "no x-proctor", PATH("/a", "\"get\":{\"operationId\":\"op\"}"),
