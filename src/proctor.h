@@ -320,7 +320,12 @@ typedef struct {
     proctor_in_e in;
     int required;
     const proctor_schema_t *schema;
+    proctor_str_t fallback; /* the schema's `default` as a query would spell
+                               it; data == NULL: none, or not a plain one */
 } proctor_param_t;
+
+/* what they hold is told in proctor_cache.h */
+typedef struct proctor_cache_rule_s proctor_cache_rule_t;
 
 typedef enum {
     PROCTOR_ERRORS_DETAIL = 0, /* {"detail": ...}: Django REST style */
@@ -341,7 +346,9 @@ struct proctor_operation_s {
     proctor_str_t *links;         /* names of top-level members of the
                                          answer that hold absolute URLs */
     unsigned nlinks;
-    unsigned index; /* in contract->operations */
+    proctor_cache_rule_t *cache; /* NULL: its answers are not kept */
+    struct proctor_cache_templates_s *invalidates; /* NULL: nothing */
+    unsigned index;                                /* in contract->operations */
 };
 
 struct proctor_path_s {
@@ -500,8 +507,9 @@ typedef struct {
     const proctor_contract_t *contract;
     proctor_str_t *keys; /* secrets, in the order to be lent */
     unsigned nkeys;
-    unsigned index;      /* proctor_teams_account(teams, index) is this one */
-    proctor_str_t valve; /* "proctor:{account}:valve" */
+    unsigned index;       /* proctor_teams_account(teams, index) is this one */
+    proctor_str_t valve;  /* "proctor:{account}:valve" */
+    proctor_str_t prefix; /* "proctor:{account}:", of the cache's keys */
     proctor_quota_t *limits;
     unsigned nlimits;
 } proctor_account_t;

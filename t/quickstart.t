@@ -50,6 +50,8 @@ sub first_run {
         'PROCTOR_VIEWER_KEY may read');
     is(status(DELETE => $key{PROCTOR_VIEWER_KEY}), 403, 'and no more');
 
+    without_redis($key{PROCTOR_KEY});
+
     my @all = ($run->{pid}, descendants($run->{pid}));
     my $secret = join '|', map { quotemeta } @key{qw(PROCTOR_KEY
         PROCTOR_VIEWER_KEY)}, qw(SANDBOX_ sandbox-);
@@ -63,6 +65,21 @@ sub first_run {
 
     ends($run, 'INT', 0, @all);
     %started = %key;
+}
+
+
+# Quotas are counted in the Redis that came along, and without it, too.
+sub without_redis {
+    my ($token) = @_;
+
+    like(slurp("$home/nginx.conf"), qr/^\s*proctor_redis unix:(\S+);/m,
+        'it has a Redis of its own');
+    my ($socket) = slurp("$home/nginx.conf") =~ /proctor_redis unix:(\S+);/;
+    my $keys = `redis-cli -s '$socket' --scan`;
+    like($keys, qr/^proctor:\{demo\}:/m, 'which counts the quotas');
+
+    system "redis-cli -s '$socket' shutdown nosave >/dev/null 2>&1";
+    is(status(GET => $token), 200, 'and which may go');
 }
 
 
