@@ -606,9 +606,17 @@ int proctor_token_create(char *token);
 
 /* "2027-01-01T00:00:00Z", perhaps with a fraction, to Unix seconds; INVALID */
 int proctor_time_parse(const char *s, size_t len, int64_t *seconds);
+/* year, month, day, hour, minute, second; INVALID: there is no such moment */
+int proctor_time_utc(const unsigned parts[6], int64_t *seconds);
 /* writes PROCTOR_TIME_LEN bytes, with microseconds; what follows them */
 #define PROCTOR_TIME_LEN (sizeof("2027-01-01T00:00:00.000000Z") - 1)
 char *proctor_time_format(char *dst, int64_t us);
+
+
+/* proctor_time_http.c: HTTP-date (RFC 9110, 5.6.7) */
+
+/* any of its three forms; now: Unix seconds, tells the century; INVALID */
+int proctor_time_http(const char *s, size_t len, int64_t now, int64_t *seconds);
 
 
 /*

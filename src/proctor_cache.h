@@ -23,6 +23,8 @@
 #define PROCTOR_CACHE_GEN_LEN   16       /* a generation: hexadecimal digits */
 #define PROCTOR_CACHE_ENTRY_MAX 1048576  /* bytes, sealed */
 #define PROCTOR_CACHE_KEEP_MAX  86400000 /* ms that an entry stays in Redis */
+#define PROCTOR_CACHE_SECONDS_MAX                                              \
+    2147483648 /* what HTTP takes longer times for (RFC 9111, 1.2.2) */
 #define PROCTOR_CACHE_GROUP_MAX                                                \
     64 /* bytes of a group's name as it stands in a key; others are hashed */
 #define PROCTOR_CACHE_NAME_MAX                                                 \
@@ -43,12 +45,12 @@ typedef struct {
 } proctor_cache_part_t;
 
 typedef struct {
-    const proctor_cache_part_t *parts;
+    proctor_cache_part_t *parts;
     unsigned nparts;
 } proctor_cache_template_t;
 
 typedef struct proctor_cache_templates_s {
-    const proctor_cache_template_t *list;
+    proctor_cache_template_t *list;
     unsigned count;
     int path; /* the path itself is one more group: another operation of the
                  same template reads, or writes, what this one does */
@@ -64,7 +66,7 @@ typedef struct {
 struct proctor_cache_rule_s {
     proctor_cache_templates_t groups;
     int64_t ttl; /* ms; -1: only what HTTP itself says */
-    const proctor_cache_when_t *when;
+    proctor_cache_when_t *when;
     unsigned nwhen;
     int64_t stale_while_revalidate; /* ms; 0: none */
     int64_t stale_if_error;
@@ -79,22 +81,24 @@ int proctor_cache_is_unsafe(const proctor_operation_t *operation);
 /*
  * The groups of a read (operation->cache->groups) or of a write
  * (operation->invalidates) in this call: their names, one after the other in
- * buf.  The path's own comes last.  Their number, or -1: buf is too small.
+ * buf; the path's own comes last and is `path` itself.  Their number, or -1:
+ * buf is too small.
  */
 #define PROCTOR_CACHE_GROUPS_ALL (PROCTOR_CACHE_GROUPS + 1)
 int proctor_cache_groups(const proctor_cache_templates_t *templates,
     const proctor_match_t *match, const proctor_str_t *path,
     proctor_str_t groups[PROCTOR_CACHE_GROUPS_ALL], char *buf, size_t size);
-/* bytes that are always enough for it */
-size_t proctor_cache_groups_size(const proctor_cache_templates_t *templates,
-    const proctor_match_t *match, const proctor_str_t *path);
+/* what buf must hold */
+size_t proctor_cache_groups_size(
+    const proctor_cache_templates_t *templates, const proctor_match_t *match);
 
 typedef enum {
     PROCTOR_CACHE_GEN = 0, /* "proctor:{account}:gen:<group>" */
     PROCTOR_CACHE_MARK     /* "proctor:{account}:mark:<group>" */
 } proctor_cache_name_e;
 
-/* dst: account->prefix.len + PROCTOR_CACHE_NAME_MAX bytes; what follows */
+/* dst: account->prefix.len + PROCTOR_CACHE_NAME_MAX bytes; what follows, or
+   NULL: libcrypto would not */
 char *proctor_cache_group_name(char *dst, const proctor_account_t *account,
     proctor_cache_name_e name, const proctor_str_t *group);
 /* "proctor:{account}:res:<64 hexadecimal digits>"; the same dst is enough */
@@ -117,6 +121,9 @@ typedef struct {
  */
 int proctor_cache_key(const proctor_cache_call_t *call, proctor_arena_t *arena,
     unsigned char key[PROCTOR_SHA256_LEN]);
+
+/* proctor_cache_body.c */
+
 /*
  * A body's share in the key.  The order of members, spaces and escapes are no
  * difference; 1 and 1.0 are.  doc->arena is scratch.  OK or ERROR.
@@ -162,6 +169,8 @@ void proctor_cache_control_pragma(
 
 
 /* proctor_cache_answer.c: the header of an answer, as far as it matters here */
+
+typedef struct proctor_cache_entry_s proctor_cache_entry_t;
 
 #define PROCTOR_CACHE_VARY  16  /* names in Vary, at most */
 #define PROCTOR_CACHE_NAMES 512 /* bytes of names in Vary, in Connection */
@@ -209,22 +218,16 @@ void proctor_cache_answer_field(proctor_cache_answer_t *answer,
    what it lists, hop-by-hop fields, Set-Cookie and Age are not. */
 int proctor_cache_answer_keeps(
     const proctor_cache_answer_t *answer, const proctor_str_t *name);
+/* 1 when it has an ETag or a Last-Modified */
+int proctor_cache_has_validator(const proctor_cache_answer_t *answer);
+/* 1 when it says "Pragma: no-cache" */
+int proctor_cache_has_pragma(const proctor_cache_answer_t *answer);
 /* may it be kept at all, whatever is in its body? */
 proctor_cache_storable_e proctor_cache_storable(
     const proctor_cache_answer_t *answer);
 /* 1 when its lifetime hangs on its body: `ttl_when` has a say */
 int proctor_cache_wants_body(
     const proctor_cache_answer_t *answer, const proctor_cache_rule_t *rule);
-/*
- * The header of a stored answer after a 304 (RFC 9111, 3.2): the 304's fields
- * that are kept, then those stored that it does not name; of the body's own
- * length, range and coding the stored ones stay.  The number of `out`, or -1:
- * more than size.  Strings are borrowed.
- */
-struct proctor_cache_entry_s;
-int proctor_cache_freshen(const struct proctor_cache_entry_s *stored,
-    const proctor_cache_answer_t *answer, const proctor_cache_field_t *fields,
-    unsigned nfields, proctor_cache_field_t *out, unsigned size);
 
 
 /* proctor_cache_freshness.c: how long, and whether for this request */
@@ -292,7 +295,7 @@ int proctor_cache_vary_fields(const proctor_cache_answer_t *answer,
     const proctor_operation_t *operation, proctor_cache_header_pt header,
     void *data, proctor_cache_field_t *fields);
 /* 1: the same values, or there is no Vary; 0; ERROR */
-int proctor_cache_vary_match(const struct proctor_cache_entry_s *entry,
+int proctor_cache_vary_match(const proctor_cache_entry_t *entry,
     proctor_cache_header_pt header, void *data);
 
 
@@ -304,7 +307,7 @@ typedef struct {
     unsigned left;
 } proctor_cache_fields_t;
 
-typedef struct proctor_cache_entry_s {
+struct proctor_cache_entry_s {
     proctor_cache_freshness_t freshness;
     unsigned status;
     const char *gens; /* PROCTOR_CACHE_GEN_LEN bytes each, in the order of
@@ -313,7 +316,7 @@ typedef struct proctor_cache_entry_s {
     proctor_cache_fields_t fields;
     proctor_cache_fields_t vary;
     proctor_str_t body;
-} proctor_cache_entry_t;
+};
 
 int proctor_cache_fields_next(
     proctor_cache_fields_t *it, proctor_cache_field_t *field);
@@ -357,5 +360,19 @@ int proctor_cache_entry_open(proctor_cache_seal_t *seal,
     const proctor_account_t *account,
     const unsigned char key[PROCTOR_SHA256_LEN], const proctor_str_t *value,
     proctor_cache_entry_t *entry);
+
+
+/* proctor_cache_freshen.c: a stored answer that is still good */
+
+/*
+ * Its header after a 304 (RFC 9111, 3.2): the stored fields that the 304 does
+ * not name, then the 304's that are kept; of the body's length, range, coding
+ * and type the stored ones stay.  The number of `out`, or -1: more than size.
+ * Strings are borrowed.  How long it is fresh now, an answer tells that has
+ * the stored status and was given these fields.
+ */
+int proctor_cache_freshen(const proctor_cache_entry_t *stored,
+    const proctor_cache_answer_t *answer, const proctor_cache_field_t *fields,
+    unsigned nfields, proctor_cache_field_t *out, unsigned size);
 
 #endif /* PROCTOR_CACHE_H_INCLUDED */

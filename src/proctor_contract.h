@@ -91,6 +91,29 @@ void proctor_contract_schema(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 
 
+/* proctor_contract_cache.c: what the cache knows of an operation */
+
+/* out: the proctor_operation_t itself, whose method is known */
+void proctor_contract_cache(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+/* likewise, after proctor_contract_cache() had its turn */
+void proctor_contract_invalidates(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+/* once all operations of a path are known */
+void proctor_contract_cache_path(proctor_document_t *doc,
+    const proctor_where_t *at, const proctor_path_t *path);
+
+
+/* proctor_contract_ttl.c: lengths of time */
+
+/* out: int64_t, milliseconds */
+void proctor_contract_duration(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+/* out: proctor_cache_rule_t */
+void proctor_contract_ttl_when(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+
+
 /* proctor_contract_components.c: what is there to be referred to */
 
 void proctor_contract_components(proctor_document_t *doc, json_t *value,

@@ -104,6 +104,10 @@ static const proctor_member_t proctor_contract_operation_extension_members[] = {
         offsetof(proctor_contract_draft_t, operation.right) },
     { "links", PROCTOR_OPTIONAL, proctor_contract_links,
         offsetof(proctor_contract_draft_t, links) },
+    { "cache", PROCTOR_OPTIONAL, proctor_contract_cache,
+        offsetof(proctor_contract_draft_t, operation) },
+    { "invalidates", PROCTOR_OPTIONAL, proctor_contract_invalidates,
+        offsetof(proctor_contract_draft_t, operation) },
     { NULL, 0, NULL, 0 }
 };
 
@@ -151,6 +155,7 @@ proctor_contract_path(proctor_document_t *doc, json_t *value,
         doc, value, item, proctor_contract_path_members, &draft);
 
     proctor_contract_allow(doc, value, item, path);
+    proctor_contract_cache_path(doc, item, path);
 }
 
 

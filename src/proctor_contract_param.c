@@ -24,6 +24,8 @@ static void proctor_contract_param_checks(
 static void proctor_contract_header_name(
     proctor_document_t *doc, const proctor_where_t *at, proctor_param_t *param);
 static int proctor_contract_type_is_simple(const proctor_schema_t *schema);
+static void proctor_contract_param_fallback(proctor_document_t *doc,
+    json_t *value, const proctor_where_t *at, proctor_param_t *param);
 
 
 static const proctor_member_t proctor_contract_param_members[] = {
@@ -165,6 +167,7 @@ proctor_contract_param(proctor_document_t *doc, json_t *value,
     }
 
     proctor_contract_param_checks(doc, at, param);
+    proctor_contract_param_fallback(doc, value, at, param);
 
     return doc->report.count == before ? PROCTOR_OK : PROCTOR_INVALID;
 }
@@ -283,5 +286,47 @@ proctor_contract_header_name(
             proctor_document_fault(
                 doc, at, "must not be declared: OpenAPI ignores it");
         }
+    }
+}
+
+
+/*
+ * The schema's own `default`, or that of the one it refers to.  A number with
+ * a fraction has more than one spelling: it counts as none.
+ */
+
+static void
+proctor_contract_param_fallback(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, proctor_param_t *param)
+{
+    json_t *schema, *fallback;
+    const char *text;
+    proctor_where_t target;
+    const proctor_where_t *where = at;
+
+    schema = json_object_get(value, "schema");
+
+    if (json_object_size(schema) == 1
+        && json_object_get(schema, "$ref") != NULL) {
+        schema = proctor_document_resolve(doc, schema, &where, &target);
+    }
+
+    fallback = json_object_get(schema, "default");
+    text = NULL;
+
+    if (json_is_string(fallback)) {
+        text = json_string_value(fallback);
+
+    } else if (json_is_boolean(fallback)) {
+        text = json_is_true(fallback) ? "true" : "false";
+
+    } else if (json_is_integer(fallback)) {
+        text = proctor_arena_printf(
+            doc->arena, "%" JSON_INTEGER_FORMAT, json_integer_value(fallback));
+    }
+
+    if (text != NULL) {
+        param->fallback.data = text;
+        param->fallback.len = strlen(text);
     }
 }

@@ -85,7 +85,7 @@ void proctor_teams_read_quotas(proctor_document_t *doc, json_t *value,
 void proctor_teams_read_limits(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 /* the key under which an account's valve is kept; its name must be known */
-void proctor_teams_read_valve(proctor_document_t *doc,
+void proctor_teams_read_names(proctor_document_t *doc,
     const proctor_where_t *at, proctor_account_t *account);
 
 #endif /* PROCTOR_TEAMS_H_INCLUDED */

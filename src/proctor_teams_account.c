@@ -60,7 +60,7 @@ proctor_teams_read_account(proctor_document_t *doc, json_t *value,
         json_integer((json_int_t) state->teams->naccounts));
     account->index = state->teams->naccounts++;
 
-    proctor_teams_read_valve(doc, at, account);
+    proctor_teams_read_names(doc, at, account);
     proctor_document_object(
         doc, value, at, proctor_teams_account_members, account);
 }

@@ -99,13 +99,17 @@ proctor_teams_read_limits(proctor_document_t *doc, json_t *value,
 
 
 void
-proctor_teams_read_valve(proctor_document_t *doc, const proctor_where_t *at,
+proctor_teams_read_names(proctor_document_t *doc, const proctor_where_t *at,
     proctor_account_t *account)
 {
     proctor_teams_key_str(doc, at,
         proctor_arena_printf(doc->arena, "proctor:{%s}:valve",
             proctor_teams_encode(doc, &account->name)),
         &account->valve);
+    proctor_teams_key_str(doc, at,
+        proctor_arena_printf(doc->arena,
+            "proctor:{%s}:", proctor_teams_encode(doc, &account->name)),
+        &account->prefix);
 }
 
 

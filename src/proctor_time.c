@@ -19,8 +19,7 @@
 
 
 static int64_t proctor_time_days(unsigned year, unsigned month, unsigned day);
-static int proctor_time_digits(
-    const char *s, unsigned count, unsigned max, unsigned *value);
+static int proctor_time_digits(const char *s, unsigned count, unsigned *value);
 static int proctor_time_tail(const char *s, size_t len);
 static char *proctor_time_write(char *dst, unsigned value, unsigned digits);
 
@@ -28,26 +27,41 @@ static char *proctor_time_write(char *dst, unsigned value, unsigned digits);
 int
 proctor_time_parse(const char *s, size_t len, int64_t *seconds)
 {
-    unsigned year, month, day, hour, minute, second;
-    static const unsigned char days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30,
-        31, 30, 31 };
+    unsigned parts[6];
 
     if (len < sizeof("2027-01-01T00:00:00Z") - 1 || s[4] != '-' || s[7] != '-'
         || (s[10] | 0x20) != 't' || s[13] != ':' || s[16] != ':') {
         return PROCTOR_INVALID;
     }
 
-    if (!proctor_time_digits(s, 4, 9999, &year)
-        || !proctor_time_digits(s + 5, 2, 12, &month)
-        || !proctor_time_digits(s + 8, 2, 31, &day)
-        || !proctor_time_digits(s + 11, 2, 23, &hour)
-        || !proctor_time_digits(s + 14, 2, 59, &minute)
-        || !proctor_time_digits(s + 17, 2, 59, &second)
+    if (!proctor_time_digits(s, 4, &parts[0])
+        || !proctor_time_digits(s + 5, 2, &parts[1])
+        || !proctor_time_digits(s + 8, 2, &parts[2])
+        || !proctor_time_digits(s + 11, 2, &parts[3])
+        || !proctor_time_digits(s + 14, 2, &parts[4])
+        || !proctor_time_digits(s + 17, 2, &parts[5])
         || !proctor_time_tail(s + 19, len - 19)) {
         return PROCTOR_INVALID;
     }
 
-    if (month == 0 || day == 0 || day > days[month - 1]) {
+    return proctor_time_utc(parts, seconds);
+}
+
+
+int
+proctor_time_utc(const unsigned parts[6], int64_t *seconds)
+{
+    unsigned year, month, day;
+    static const unsigned char days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30,
+        31, 30, 31 };
+
+    year = parts[0];
+    month = parts[1];
+    day = parts[2];
+
+    if (year > 9999 || month == 0 || month > 12 || day == 0
+        || day > days[month - 1] || parts[3] > 23 || parts[4] > 59
+        || parts[5] > 59) {
         return PROCTOR_INVALID;
     }
 
@@ -56,16 +70,15 @@ proctor_time_parse(const char *s, size_t len, int64_t *seconds)
         return PROCTOR_INVALID;
     }
 
-    *seconds = proctor_time_days(year, month, day) * PROCTOR_DAY + hour * 3600
-               + minute * 60 + second;
+    *seconds = proctor_time_days(year, month, day) * PROCTOR_DAY
+               + (int64_t) parts[3] * 3600 + (int64_t) parts[4] * 60 + parts[5];
 
     return PROCTOR_OK;
 }
 
 
 static int
-proctor_time_digits(
-    const char *s, unsigned count, unsigned max, unsigned *value)
+proctor_time_digits(const char *s, unsigned count, unsigned *value)
 {
     unsigned i;
 
@@ -79,7 +92,7 @@ proctor_time_digits(
         *value = *value * 10 + (unsigned) (s[i] - '0');
     }
 
-    return *value <= max;
+    return 1;
 }
 
 
