@@ -76,6 +76,8 @@ static const ngx_http_proctor_error_t ngx_http_proctor_errors[] = {
     error("upstream_limit", 429, "unexpected", "Rate limit exceeded"),
     error("quota_down", 503, "unexpected",
         "The gateway cannot count this call; try again."),
+    error("not_cached", 504, "unexpected",
+        "There is no stored answer, and only-if-cached was asked for."),
     error("upstream_credential", 502, "unexpected",
         "The gateway's credential was refused by the API."),
     error("upstream_redirect", 502, "unexpected",

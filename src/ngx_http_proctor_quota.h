@@ -53,6 +53,7 @@ struct ngx_http_proctor_quota_ask_s {
     ngx_http_proctor_main_conf_t *mcf;
     const proctor_team_t *team;
     const proctor_operation_t *operation;
+    unsigned lookup : 1; /* the request's commands went with it */
 };
 
 #define NGX_HTTP_PROCTOR_QUOTA_ARGS (2 + 5 * PROCTOR_QUOTAS_MAX)

@@ -13,6 +13,9 @@
 #define NGX_HTTP_PROCTOR_QUOTA_PATIENCE 60000
 
 
+static ngx_uint_t ngx_http_proctor_quota_ask_lookup(
+    ngx_http_proctor_quota_ask_t *ask, const ngx_http_proctor_ctx_t *ctx,
+    ngx_http_proctor_redis_command_t *commands);
 static void ngx_http_proctor_quota_ask_answered(void *data,
     ngx_http_proctor_redis_status_e status,
     const ngx_http_proctor_redis_reply_t *replies);
@@ -26,9 +29,10 @@ ngx_http_proctor_quota_ask(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
     ngx_http_proctor_quota_ask_pt handler)
 {
     ngx_int_t rc;
+    ngx_uint_t n;
     ngx_http_proctor_quota_ask_t *ask;
     ngx_http_proctor_main_conf_t *mcf;
-    ngx_http_proctor_redis_command_t command;
+    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_REDIS_BATCH];
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
@@ -46,12 +50,13 @@ ngx_http_proctor_quota_ask(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 
     ngx_queue_insert_tail(&mcf->worker->asks, &ask->queue);
 
-    command.argv = args->argv;
-    command.argc = args->argc;
-    command.script = script;
+    commands[0].argv = args->argv;
+    commands[0].argc = args->argc;
+    commands[0].script = script;
+    n = 1 + ngx_http_proctor_quota_ask_lookup(ask, ctx, &commands[1]);
 
     rc = ngx_http_proctor_redis_send(
-        mcf->worker->redis, &ask->call, &command, 1);
+        mcf->worker->redis, &ask->call, commands, n);
 
     if (rc != NGX_OK) {
         ngx_http_proctor_quota_ask_free(ask);
@@ -67,7 +72,33 @@ ngx_http_proctor_quota_ask(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
         return NGX_ERROR;
     }
 
+    if (ask->lookup) {
+        ctx->lookup->sent = 1;
+    }
+
     return NGX_AGAIN;
+}
+
+
+/* what wants to travel with the first question; their number */
+
+static ngx_uint_t
+ngx_http_proctor_quota_ask_lookup(ngx_http_proctor_quota_ask_t *ask,
+    const ngx_http_proctor_ctx_t *ctx,
+    ngx_http_proctor_redis_command_t *commands)
+{
+    const ngx_http_proctor_lookup_t *lookup = ctx->lookup;
+
+    if (lookup == NULL || lookup->sent
+        || lookup->n > NGX_HTTP_PROCTOR_LOOKUP_MAX) {
+        return 0;
+    }
+
+    ask->lookup = 1;
+    ngx_memcpy(commands, lookup->commands,
+        lookup->n * sizeof(ngx_http_proctor_redis_command_t));
+
+    return lookup->n;
 }
 
 
@@ -79,16 +110,22 @@ ngx_http_proctor_quota_ask_answered(void *data,
     ngx_http_proctor_quota_ask_t *ask = data;
 
     ngx_int_t rc;
+    ngx_uint_t lookup;
     ngx_http_request_t *r;
     ngx_http_proctor_ctx_t *ctx;
+    const ngx_http_proctor_redis_reply_t *reply;
+
+    (void) status; /* the first error's, whosever that is */
 
     r = ngx_http_proctor_run_detach(ask->wait);
+    reply = replies;
 
-    if (status != NGX_HTTP_PROCTOR_REDIS_REPLY) {
-        replies = NULL;
+    if (reply != NULL && reply->error != NGX_HTTP_PROCTOR_REDIS_REPLY) {
+        reply = NULL;
     }
 
-    rc = ask->handler(ask, r, replies);
+    rc = ask->handler(ask, r, reply);
+    lookup = ask->lookup;
 
     ngx_http_proctor_quota_ask_free(ask);
 
@@ -96,9 +133,13 @@ ngx_http_proctor_quota_ask_answered(void *data,
         return;
     }
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+
     if (rc == NGX_ERROR) {
-        ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
         (void) ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
+
+    } else if (rc == NGX_OK && lookup) {
+        ctx->lookup->handler(r, ctx, replies == NULL ? NULL : replies + 1);
     }
 
     ngx_http_proctor_run_resume(r);

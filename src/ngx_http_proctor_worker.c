@@ -62,6 +62,10 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
 
     mcf->worker = worker;
 
+    if (worker->redis != NULL && mcf->zone != NULL && mcf->teams != NULL) {
+        return ngx_http_proctor_cache_area_init(cycle, mcf);
+    }
+
     return NGX_OK;
 }
 
@@ -83,6 +87,10 @@ ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
     ngx_http_proctor_audit_flush(mcf);
 
     ngx_http_proctor_quota_exit(worker);
+
+    if (worker->cache != NULL) {
+        ngx_http_proctor_cache_area_exit(worker->cache);
+    }
 
     if (worker->redis != NULL) {
         ngx_http_proctor_redis_destroy(worker->redis);
