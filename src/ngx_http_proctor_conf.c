@@ -78,7 +78,8 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
     }
 
     if (ngx_http_proctor_conf_compile_teams(cf, mcf) != NGX_OK
-        || ngx_http_proctor_quota_init(cf, mcf) != NGX_OK) {
+        || ngx_http_proctor_quota_init(cf, mcf) != NGX_OK
+        || ngx_http_proctor_cache_init(cf, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -151,6 +152,7 @@ ngx_http_proctor_conf_create_loc(ngx_conf_t *cf)
 
     conf->mode = NGX_CONF_UNSET_UINT;
     conf->quota_on_error = NGX_CONF_UNSET_UINT;
+    conf->cache = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -169,6 +171,7 @@ ngx_http_proctor_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_PROCTOR_ENFORCE);
     ngx_conf_merge_uint_value(conf->quota_on_error, prev->quota_on_error,
         NGX_HTTP_PROCTOR_QUOTA_DEFAULT);
+    ngx_conf_merge_value(conf->cache, prev->cache, 1);
 
     if (conf->origin == NULL) {
         conf->origin = prev->origin;

@@ -37,11 +37,15 @@ ngx_http_proctor_run(ngx_http_request_t *r)
     ngx_http_proctor_ctx_t *ctx;
     ngx_http_proctor_loc_conf_t *conf;
 
-    if (r != r->main) {
+    ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+
+    if (r != r->main && !ngx_http_proctor_cache_behind(ctx)) {
         return ngx_http_proctor_run_subrequest(r);
     }
 
-    ctx = ngx_http_proctor_run_ctx(r);
+    if (ctx == NULL) {
+        ctx = ngx_http_proctor_run_ctx(r);
+    }
 
     if (ctx == NULL) {
         conf = ngx_http_get_module_loc_conf(r, ngx_http_proctor_module);
@@ -103,16 +107,31 @@ ngx_http_proctor_run_steps(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
             return NGX_DONE; /* r may be gone */
         }
 
-        if (rc == NGX_DECLINED) {
+        if (rc == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        if (ngx_http_proctor_cache_behind(ctx)) {
+            return ngx_http_proctor_cache_behind_end(r, ctx);
+        }
+
+        if (rc != NGX_DECLINED) {
+            return rc; /* NGX_ERROR */
+        }
+
+        if (!ngx_http_proctor_cache_rescue(r, ctx)) {
             ctx->state = NGX_HTTP_PROCTOR_ANSWERED;
             return ngx_http_proctor_error_send(r, ctx);
         }
 
-        return rc; /* NGX_AGAIN, NGX_ERROR */
+        break;
     }
 
     ctx->state = NGX_HTTP_PROCTOR_PASSED;
-    ngx_http_proctor_forward_wrap(r, ctx);
+
+    if (!ngx_http_proctor_cache_answers(r, ctx)) {
+        ngx_http_proctor_forward_wrap(r, ctx);
+    }
 
     return NGX_DECLINED;
 }
@@ -280,6 +299,7 @@ ngx_http_proctor_run_cleanup(void *data)
     ngx_http_proctor_ctx_t *ctx = data;
 
     ngx_http_proctor_run_gone(ctx);
+    ngx_http_proctor_cache_gone(ctx);
 }
 
 

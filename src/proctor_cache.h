@@ -366,8 +366,8 @@ int proctor_cache_entry_open(proctor_cache_seal_t *seal,
 
 /*
  * Its header after a 304 (RFC 9111, 3.2): the stored fields that the 304 does
- * not name, then the 304's that are kept; of the body's length, range, coding
- * and type the stored ones stay.  The number of `out`, or -1: more than size.
+ * not name, then the 304's that are kept; what describes the body's
+ * bytes stays as it was stored.  The number of `out`, or -1: more than size.
  * Strings are borrowed.  How long it is fresh now, an answer tells that has
  * the stored status and was given these fields.
  */
