@@ -32,6 +32,7 @@ ngx_int_t
 ngx_http_proctor_cache_lookup(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
+    ngx_int_t rc;
     ngx_http_proctor_cache_t *cache;
 
     if (ngx_http_proctor_cache_worker(r) == NULL || !ctx->conf->cache) {
@@ -59,8 +60,18 @@ ngx_http_proctor_cache_lookup(
     }
 
     if (ngx_http_proctor_cache_spell(r, ctx, &ctx->operation->cache->groups)
-            != NGX_OK
-        || ngx_http_proctor_cache_key(r, ctx) != NGX_OK) {
+        != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_proctor_cache_key(r, ctx);
+
+    if (rc == NGX_DECLINED) {
+        cache->status = NGX_HTTP_PROCTOR_CACHE_BYPASS;
+        return NGX_OK;
+    }
+
+    if (rc != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -197,6 +208,8 @@ ngx_http_proctor_cache_spell(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 }
 
 
+/* NGX_DECLINED: a call of which nothing is kept */
+
 static ngx_int_t
 ngx_http_proctor_cache_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
@@ -219,6 +232,10 @@ ngx_http_proctor_cache_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     proctor_arena_reset(mcf->worker->arena);
 
     rc = proctor_cache_key(&call, mcf->worker->arena, cache->key);
+
+    if (rc == PROCTOR_INVALID) {
+        return NGX_DECLINED;
+    }
 
     if (rc != PROCTOR_OK
         || (ctx->operation->nlinks != 0
