@@ -30,7 +30,8 @@ static void ngx_http_proctor_quota_redis_rest(ngx_http_proctor_quotas_t *quotas,
 static ngx_int_t ngx_http_proctor_quota_redis_valve_seen(
     ngx_http_proctor_quota_ask_t *ask, ngx_http_request_t *r,
     const ngx_http_proctor_redis_reply_t *replies);
-static ngx_uint_t ngx_http_proctor_quota_redis_integers(
+static const ngx_http_proctor_redis_reply_t *
+ngx_http_proctor_quota_redis_integers(
     const ngx_http_proctor_redis_reply_t *reply, ngx_uint_t n);
 
 
@@ -180,14 +181,14 @@ ngx_http_proctor_quota_redis_read(const ngx_http_proctor_quota_ask_t *ask,
     ngx_http_proctor_quota_known_t *known;
     const ngx_http_proctor_redis_reply_t *e;
 
-    if (!ngx_http_proctor_quota_redis_integers(reply, 1 + 4 * q->n)) {
+    e = ngx_http_proctor_quota_redis_integers(reply, 1 + 4 * q->n);
+    if (e == NULL) {
         return -1;
     }
 
-    wait = reply->element[0].integer;
+    wait = e++->integer;
 
-    for (i = 0; i < q->n; i++) {
-        e = &reply->element[4 * i + 1];
+    for (i = 0; i < q->n; i++, e += 4) {
         row = &q->rows[i];
         row->left = e[0].integer;
         row->reset = e[1].integer;
@@ -256,6 +257,7 @@ ngx_http_proctor_quota_redis_spent(ngx_http_proctor_quota_ask_t *ask,
     ngx_uint_t i;
     const proctor_account_t *account;
     ngx_http_proctor_ctx_t *ctx;
+    const ngx_http_proctor_redis_reply_t *e;
 
     ask->mcf->worker->quotas->stats.lost += (replies == NULL);
 
@@ -266,26 +268,27 @@ ngx_http_proctor_quota_redis_spent(ngx_http_proctor_quota_ask_t *ask,
     ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
     account = ctx->account;
 
-    if (ngx_http_proctor_quota_redis_integers(replies, 2)
-        && replies->element[0].integer != 0) {
-        wait = replies->element[1].integer;
-        ngx_http_proctor_quota_valve_shut(ask->mcf, account, wait);
+    e = ngx_http_proctor_quota_redis_integers(replies, 2);
+
+    if (e != NULL && e[0].integer != 0) {
+        ngx_http_proctor_quota_valve_shut(ask->mcf, account, e[1].integer);
 
         return ngx_http_proctor_quota_refuse(
-            ctx, NGX_HTTP_PROCTOR_UPSTREAM_LIMIT, wait);
+            ctx, NGX_HTTP_PROCTOR_UPSTREAM_LIMIT, e[1].integer);
     }
 
-    if (!ngx_http_proctor_quota_redis_integers(replies, 2 + account->nlimits)) {
+    e = ngx_http_proctor_quota_redis_integers(replies, 2 + account->nlimits);
+    if (e == NULL) {
         return ngx_http_proctor_quota_ill(
             r, ctx, ngx_http_proctor_quota_local_budget);
     }
 
     for (i = 0; i < account->nlimits; i++) {
-        ngx_http_proctor_quota_redis_rest(ask->mcf->worker->quotas,
-            &account->limits[i], replies->element[2 + i].integer);
+        ngx_http_proctor_quota_redis_rest(
+            ask->mcf->worker->quotas, &account->limits[i], e[2 + i].integer);
     }
 
-    wait = replies->element[1].integer;
+    wait = e[1].integer;
 
     return (wait == 0) ? NGX_OK
                        : ngx_http_proctor_quota_refuse(
@@ -366,9 +369,9 @@ ngx_http_proctor_quota_redis_valve_shut(ngx_http_proctor_main_conf_t *mcf,
 }
 
 
-/* so many integers, none of them negative */
+/* so many integers, none of them negative; NULL: that is something else */
 
-static ngx_uint_t
+static const ngx_http_proctor_redis_reply_t *
 ngx_http_proctor_quota_redis_integers(
     const ngx_http_proctor_redis_reply_t *reply, ngx_uint_t n)
 {
@@ -376,15 +379,15 @@ ngx_http_proctor_quota_redis_integers(
 
     if (reply == NULL || reply->type != NGX_HTTP_PROCTOR_REDIS_ARRAY
         || reply->nelements != n) {
-        return 0;
+        return NULL;
     }
 
     for (i = 0; i < n; i++) {
         if (reply->element[i].type != NGX_HTTP_PROCTOR_REDIS_INTEGER
             || reply->element[i].integer < 0) {
-            return 0;
+            return NULL;
         }
     }
 
-    return 1;
+    return reply->element;
 }

@@ -189,9 +189,11 @@ ngx_http_proctor_quota_settle_exit(ngx_http_proctor_quotas_t *quotas)
 
     lost = 0;
 
-    while (!ngx_queue_empty(&quotas->debts)) {
-        q = ngx_queue_head(&quotas->debts);
+    q = ngx_queue_head(&quotas->debts);
+
+    while (q != ngx_queue_sentinel(&quotas->debts)) {
         debt = ngx_queue_data(q, ngx_http_proctor_quota_debt_t, queue);
+        q = ngx_queue_next(q);
 
         lost += (debt->call.op == NULL);
         ngx_http_proctor_redis_cancel(&debt->call);

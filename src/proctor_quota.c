@@ -10,10 +10,10 @@
  * A calendar window is one slice, a UTC day or month.
  *
  * The record has one size, no pointer, and zeroed it is an empty window: it
- * lives in shared memory as it is.  Redis keeps the same counts by a script
- * that does what this file does (ngx_http_proctor_quota_script.c).  A slice's
- * place in the record is its number modulo their count, so that turning on is
- * clearing what time went over.
+ * lives in shared memory as it is.  Redis holds the same limits, in another
+ * form, by a script (ngx_http_proctor_quota_script.c).  A slice's place in the
+ * record is its number modulo their count, so that turning on is clearing what
+ * time went over.
  *
  * A clock that goes back a little finds its later slice still counting; one
  * that goes back further than a window starts anew.
