@@ -11,7 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Select;
 use JSON::PP qw(decode_json encode_json);
-use Proctor::Test::Trail;
+use Proctor::Test::Verifier;
 use Test::More;
 
 my $root    = abs_path(dirname(__FILE__) . '/..');
@@ -19,8 +19,8 @@ my $command = $ENV{TEST_PROCTOR_COMMAND} // "$root/build/proctor";
 my $dir     = tempdir(CLEANUP => 1);
 my $name    = 'gw1.example/audit';
 
-sub slurp { Proctor::Test::Trail::read_file(@_) }
-sub spew  { Proctor::Test::Trail::write_file(@_) }
+sub slurp { Proctor::Test::Verifier::read_file(@_) }
+sub spew  { Proctor::Test::Verifier::write_file(@_) }
 
 # Runs `proctor audit`: exit code, what it said and what it complained about.
 sub audit {
@@ -136,13 +136,13 @@ sub sealed {
 
     $n //= @$lines;
     my @leaves = map { s/\n\z//r } @$lines;
-    @leaves = map { Proctor::Test::Trail::leaf($_) } @leaves;
+    @leaves = map { Proctor::Test::Verifier::leaf($_) } @leaves;
     $id = sprintf '%032x', $id;
     spew($file, join '', @$lines);
-    spew("$file.checkpoints", Proctor::Test::Trail::seal("$dir/key.pem", $key,
+    spew("$file.checkpoints", Proctor::Test::Verifier::seal("$dir/key.pem", $key,
         "$name/$id", [@leaves[0 .. $n - 1]]));
     return { file => $id, size => $n, root => MIME::Base64::encode_base64(
-        Proctor::Test::Trail::root(@leaves[0 .. $n - 1]), '') };
+        Proctor::Test::Verifier::root(@leaves[0 .. $n - 1]), '') };
 }
 
 my $trail = "$dir/audit.jsonl";
@@ -330,7 +330,7 @@ sub verify { return audit('verify', @_, '--key', "$dir/key.pub") }
         spew($trail, join '', @lines, $more);
         my ($code, $out) = verify($trail);
         is $code, $want, $what or diag $out;
-        my $second = Proctor::Test::Trail::judge(join('', @lines, $more),
+        my $second = Proctor::Test::Verifier::judge(join('', @lines, $more),
             [slurp("$trail.checkpoints")], '', $key);
         is $second->{code}, $want, '... says the other verifier as well';
     }

@@ -12,7 +12,7 @@ use File::Copy qw(copy);
 use File::Temp qw(tempdir);
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Proctor::Test::Trail;
+use Proctor::Test::Verifier;
 use Test::More;
 
 my $root    = abs_path(dirname(__FILE__) . '/..');
@@ -23,8 +23,8 @@ my $long    = $ENV{PROCTOR_LONG};
 my ($records, $every) = (1000, 37);
 my $dir = tempdir(CLEANUP => 1);
 
-sub slurp { Proctor::Test::Trail::read_file(@_) }
-sub spew  { Proctor::Test::Trail::write_file(@_) }
+sub slurp { Proctor::Test::Verifier::read_file(@_) }
+sub spew  { Proctor::Test::Verifier::write_file(@_) }
 
 # Exit code and what was said.
 sub run {
@@ -70,7 +70,7 @@ my $t = trail('one', $records, $every, 1);
 my $u = trail('two', $records, $every, 2);
 my @lines = split /(?<=\n)/, $t->{bytes};
 my @other = split /(?<=\n)/, $u->{bytes};
-my @notes = Proctor::Test::Trail::notes($t->{notes});
+my @notes = Proctor::Test::Verifier::notes($t->{notes});
 is @lines, $records, 'records';
 is @notes, int($records / $every) + 1, 'checkpoints';
 
@@ -89,7 +89,7 @@ sub agreed {
     my ($bytes, $code, $first, $name, $notes, $leaves) = @_;
 
     my ($got, $said) = verify($bytes);
-    my $second = Proctor::Test::Trail::judge($bytes, $notes // \@notes,
+    my $second = Proctor::Test::Verifier::judge($bytes, $notes // \@notes,
         $leaves // $t->{leaves}, $key);
     my ($named) = $said =~ /(?:record|records) (\d+)/;
 
@@ -133,7 +133,7 @@ ok agreed($t->{bytes}, 0, 0, 'whole'), 'the trail is whole, both say';
         next if $n++ % ($long ? 1 : 13);
         # another start record is another log: by its files, not by its heads
         next if $k == 0;
-        my $verdict = Proctor::Test::Trail::judge(
+        my $verdict = Proctor::Test::Verifier::judge(
             join('', $how{$name}->($k)), \@notes, $t->{leaves}, undef);
         $tried{$name}++;
         $wrong{$name}++
@@ -183,10 +183,10 @@ ok agreed($t->{bytes}, 0, 0, 'whole'), 'the trail is whole, both say';
 # who rewrites everything, but has not the key
 {
     (my $bytes = $t->{bytes}) =~ s/alice\@/mallory\@/g;
-    my @hashes = map { chomp(my $l = $_); Proctor::Test::Trail::leaf($l) }
+    my @hashes = map { chomp(my $l = $_); Proctor::Test::Verifier::leaf($l) }
         split /(?<=\n)/, $bytes;
     my ($origin) = $notes[0] =~ /\A(.+)/;
-    my $sealed = Proctor::Test::Trail::seal("$dir/strange.pem", $strange,
+    my $sealed = Proctor::Test::Verifier::seal("$dir/strange.pem", $strange,
         $origin, \@hashes);
     my $honest = "$dir/exported";
     spew($honest, $t->{notes});
@@ -196,7 +196,7 @@ ok agreed($t->{bytes}, 0, 0, 'whole'), 'the trail is whole, both say';
     my ($code, $said) = verify($bytes);
     is $code, 1, 'rewritten, hashes and checkpoints too, by a stranger';
     like $said, qr/checkpoint 1 is not signed/, '... says so';
-    is Proctor::Test::Trail::judge($bytes, [$sealed], join('', @hashes),
+    is Proctor::Test::Verifier::judge($bytes, [$sealed], join('', @hashes),
         $key)->{code}, 1, '... as the second verifier does';
 
     ($code, $said) = run($command, qw(audit verify), $t->{file});

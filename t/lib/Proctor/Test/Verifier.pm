@@ -1,9 +1,9 @@
-package Proctor::Test::Trail;
+package Proctor::Test::Verifier;
 
 # A second opinion on audit trails: what README says of their format, read and
 # written again in another language, with nothing of the gateway's code.
 #
-#     my $verdict = Proctor::Test::Trail::judge($bytes, \@notes, $leaves, $key);
+#     my $verdict = Proctor::Test::Verifier::judge($bytes, \@notes, $leaves, $key);
 #     $verdict->{code}    0 whole, 1 tampered, 2 torn, 3 open intents
 #     $verdict->{first}   the first bad record, counted from 1
 #     $verdict->{last}    the same, or the end of the range that it is in
