@@ -13,7 +13,7 @@ static void contract_test_many(void);
     "\"operationId\":\"op\",\"x-proctor\":{\"right\":\"r\",\"audit\":" s "}"
 #define AUDIT(s) PATH("/a", "\"post\":{" AUDIT_OP(s) "}")
 #define AUDIT_BODY(redact)                                                     \
-    PATH("/a", "\"post\":{" AUDIT_OP("{\"level\":\"body\",\"redact\":" redact   \
+    PATH("/a", "\"post\":{" AUDIT_OP("{\"level\":\"body\",\"redact\":" redact  \
                                      "}") ",\"requestBody\":" JSON_BODY "}")
 
 
