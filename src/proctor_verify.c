@@ -150,6 +150,13 @@ proctor_verify_seal(const proctor_verify_t *verify)
 int
 proctor_verify_carry(proctor_verify_t *verify, proctor_verify_t *before)
 {
+    /* what was open ahead of the first file may end in any that follows */
+
+    if (before->sealed.partial
+        && proctor_seal_state(before->seal)->start.previous_file[0] != '\0') {
+        verify->sealed.partial = 1;
+    }
+
     return proctor_seal_carry(verify->seal, before->seal);
 }
 
