@@ -179,11 +179,13 @@ void ngx_http_proctor_audit_stream(ngx_http_proctor_audit_t *audit,
 
 ngx_int_t ngx_http_proctor_audit_zone_add(
     ngx_conf_t *cf, ngx_http_proctor_audit_conf_t *audit);
-void ngx_http_proctor_audit_zone_set(
-    ngx_http_proctor_audit_zone_t *zone, const proctor_sealer_t *sealer);
-/* what a file that is begun now names as the one before it */
-void ngx_http_proctor_audit_zone_get(
-    ngx_http_proctor_audit_zone_t *zone, proctor_audit_file_t *file);
+void ngx_http_proctor_audit_zone_set(ngx_http_proctor_audit_zone_t *zone,
+    const proctor_checkpoint_t *checkpoint, const char *text, size_t len);
+/* when a worker starts */
+void ngx_http_proctor_audit_zone_load(ngx_http_proctor_audit_conf_t *audit);
+/* what is to be told to each handle of a file */
+const proctor_audit_newest_t *ngx_http_proctor_audit_zone_link(
+    ngx_http_proctor_audit_zone_t *zone);
 
 /* ngx_http_proctor_audit_seal.c */
 

@@ -49,6 +49,7 @@ ngx_http_proctor_audit_commit_init(
 
     proctor_audit_file_init(&commit->file, (char *) audit->conf->file.data,
         (char *) audit->conf->name.data);
+    commit->file.newest = ngx_http_proctor_audit_zone_link(audit->conf->zone);
     commit->file.ordered = 1;
 
     return NGX_OK;

@@ -57,6 +57,8 @@ ngx_http_proctor_audit_seal_init(
     }
 
     seal->sealer.signer = audit->conf->signer;
+    seal->sealer.out.newest =
+        ngx_http_proctor_audit_zone_link(audit->conf->zone);
 
     return NGX_OK;
 }
@@ -71,7 +73,6 @@ ngx_http_proctor_audit_seal(ngx_http_proctor_audit_t *audit)
         return;
     }
 
-    ngx_http_proctor_audit_zone_get(audit->conf->zone, &seal->sealer.out);
     seal->now_us = ngx_http_proctor_audit_seal_now();
 
     (void) ngx_thread_task_post(audit->mcf->threads, seal->task);
@@ -111,7 +112,8 @@ ngx_http_proctor_audit_seal_say(
     ngx_http_proctor_audit_lines_say(audit, &sealer->out, NULL);
 
     if (sealer->note != 0) {
-        ngx_http_proctor_audit_zone_set(audit->conf->zone, sealer);
+        ngx_http_proctor_audit_zone_set(
+            audit->conf->zone, &sealer->checkpoint, sealer->text, sealer->note);
         ngx_http_proctor_audit_seal_log(audit, sealer);
     }
 

@@ -31,6 +31,8 @@ ngx_http_proctor_audit_worker_create(
     /* over a limit of the process's is a failure of write(), not its end */
     (void) signal(SIGXFSZ, SIG_IGN);
 
+    ngx_http_proctor_audit_zone_load(audit->conf);
+
     if (ngx_http_proctor_audit_record_init(cycle, audit) != NGX_OK
         || ngx_http_proctor_audit_lines_init(cycle, audit) != NGX_OK
         || ngx_http_proctor_audit_commit_init(cycle, audit) != NGX_OK
@@ -60,7 +62,6 @@ ngx_http_proctor_audit_worker_tick(ngx_event_t *ev)
     int rc;
     ngx_http_proctor_audit_t *audit = ev->data;
 
-    ngx_http_proctor_audit_zone_get(audit->conf->zone, &audit->file);
     ngx_http_proctor_audit_lines_flush(audit);
 
     rc = proctor_audit_place_ensure(&audit->file);
@@ -68,12 +69,9 @@ ngx_http_proctor_audit_worker_tick(ngx_event_t *ev)
     ngx_http_proctor_audit_lines_say(audit, &audit->file,
         (rc == PROCTOR_OK) ? NULL : "durable operations are refused");
 
-    if (ngx_queue_empty(&audit->flying)) {
-        ngx_http_proctor_audit_zone_get(audit->conf->zone, &audit->commit.file);
-
-        if (audit->commit.file.ino != audit->file.ino) {
-            proctor_audit_file_close(&audit->commit.file);
-        }
+    if (ngx_queue_empty(&audit->flying)
+        && audit->commit.file.ino != audit->file.ino) {
+        proctor_audit_file_close(&audit->commit.file);
     }
 
     ngx_http_proctor_audit_seal(audit);

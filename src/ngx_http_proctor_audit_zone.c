@@ -21,11 +21,13 @@ typedef struct {
     ngx_uint_t version;
     size_t len; /* 0: there is none yet */
     u_char text[PROCTOR_CHECKPOINT_MAX];
-    char file[PROCTOR_AUDIT_FILE_ID + 1];
+    char sealed[PROCTOR_AUDIT_FILE_ID + 1]; /* the file that it is of */
     proctor_merkle_head_t head;
+    char file[PROCTOR_AUDIT_FILE_ID + 1]; /* the newest; "": not known */
 } ngx_http_proctor_audit_newest_t;
 
 struct ngx_http_proctor_audit_zone_s {
+    proctor_audit_newest_t link;
     ngx_http_proctor_audit_newest_t *newest;
     ngx_slab_pool_t *shpool;
 };
@@ -33,6 +35,9 @@ struct ngx_http_proctor_audit_zone_s {
 
 static ngx_int_t ngx_http_proctor_audit_zone_init(
     ngx_shm_zone_t *shm_zone, void *data);
+static void ngx_http_proctor_audit_zone_before(
+    void *data, char *id, proctor_merkle_head_t *head);
+static void ngx_http_proctor_audit_zone_begun(void *data, const char *id);
 static ngx_int_t ngx_http_proctor_audit_zone_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_audit_zone_send(
     ngx_http_request_t *r, ngx_buf_t *b);
@@ -54,10 +59,21 @@ ngx_http_proctor_audit_zone_add(
         return NGX_ERROR;
     }
 
+    audit->zone->link.get = ngx_http_proctor_audit_zone_before;
+    audit->zone->link.set = ngx_http_proctor_audit_zone_begun;
+    audit->zone->link.data = audit->zone;
+
     shm_zone->init = ngx_http_proctor_audit_zone_init;
     shm_zone->data = audit->zone;
 
     return NGX_OK;
+}
+
+
+const proctor_audit_newest_t *
+ngx_http_proctor_audit_zone_link(ngx_http_proctor_audit_zone_t *zone)
+{
+    return &zone->link;
 }
 
 
@@ -93,36 +109,89 @@ ngx_http_proctor_audit_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
 
 void
-ngx_http_proctor_audit_zone_set(
-    ngx_http_proctor_audit_zone_t *zone, const proctor_sealer_t *sealer)
+ngx_http_proctor_audit_zone_set(ngx_http_proctor_audit_zone_t *zone,
+    const proctor_checkpoint_t *checkpoint, const char *text, size_t len)
 {
     const char *id;
     ngx_http_proctor_audit_newest_t *newest = zone->newest;
 
-    id = strrchr(sealer->checkpoint.origin, '/');
+    id = strrchr(checkpoint->origin, '/');
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
-    newest->len = sealer->note;
-    ngx_memcpy(newest->text, sealer->text, sealer->note);
-    newest->head = sealer->checkpoint.head;
-    ngx_cpystrn((u_char *) newest->file,
-        (u_char *) ((id == NULL) ? "" : id + 1), sizeof(newest->file));
+    newest->len = len;
+    ngx_memcpy(newest->text, text, len);
+    newest->head = checkpoint->head;
+    ngx_cpystrn((u_char *) newest->sealed,
+        (u_char *) ((id == NULL) ? "" : id + 1), sizeof(newest->sealed));
+
+    if (newest->file[0] == '\0') {
+        ngx_memcpy(newest->file, newest->sealed, sizeof(newest->file));
+    }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 }
 
 
-void
-ngx_http_proctor_audit_zone_get(
-    ngx_http_proctor_audit_zone_t *zone, proctor_audit_file_t *file)
+static void
+ngx_http_proctor_audit_zone_before(
+    void *data, char *id, proctor_merkle_head_t *head)
 {
+    ngx_http_proctor_audit_zone_t *zone = data;
+
+    ngx_http_proctor_audit_newest_t *newest = zone->newest;
+
     ngx_shmtx_lock(&zone->shpool->mutex);
 
-    ngx_memcpy(file->previous, zone->newest->file, sizeof(file->previous));
-    file->head = zone->newest->head;
+    ngx_memcpy(id, newest->file, sizeof(newest->file));
+
+    if (ngx_strcmp(newest->file, newest->sealed) == 0) {
+        *head = newest->head;
+    }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+static void
+ngx_http_proctor_audit_zone_begun(void *data, const char *id)
+{
+    ngx_http_proctor_audit_zone_t *zone = data;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    ngx_cpystrn((u_char *) zone->newest->file, (u_char *) id,
+        sizeof(zone->newest->file));
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+/* Nothing is known after a start: the last that was signed says something. */
+
+void
+ngx_http_proctor_audit_zone_load(ngx_http_proctor_audit_conf_t *audit)
+{
+    size_t len;
+    ngx_uint_t known;
+    char text[PROCTOR_CHECKPOINT_MAX];
+    proctor_checkpoint_t checkpoint;
+    ngx_http_proctor_audit_zone_t *zone = audit->zone;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+    known = (zone->newest->len != 0 || zone->newest->file[0] != '\0');
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    if (known || audit->signer == NULL) {
+        return;
+    }
+
+    len = proctor_sealer_note_last(
+        (char *) audit->file.data, audit->signer, &checkpoint, text);
+
+    if (len != 0) {
+        ngx_http_proctor_audit_zone_set(zone, &checkpoint, text, len);
+    }
 }
 
 

@@ -30,6 +30,16 @@ typedef enum {
     PROCTOR_AUDIT_FILE_REASONS
 } proctor_audit_file_reason_e;
 
+/* What all writers know of the newest file; both may be called by a thread. */
+
+typedef struct {
+    /* the file before one that is begun now, and its last checkpoint: size 0:
+       none is known; id "": nor is the file */
+    void (*get)(void *data, char *id, proctor_merkle_head_t *head);
+    void (*set)(void *data, const char *id);
+    void *data;
+} proctor_audit_newest_t;
+
 typedef struct {
     const char *path; /* FILE, NUL-terminated */
     const char *name; /* of the gateway: of the origin */
@@ -46,9 +56,7 @@ typedef struct {
     ino_t bad_ino;
     proctor_audit_file_reason_e reason; /* of the next one */
 
-    /* the newest checkpoint, for the start record; empty: none is known */
-    char previous[PROCTOR_AUDIT_FILE_ID + 1];
-    proctor_merkle_head_t head;
+    const proctor_audit_newest_t *newest; /* NULL: each is the first */
 
     /* what happened, for the caller's log; who reads it clears it */
     int begun; /* a file was made, for `reason_begun` */

@@ -201,6 +201,10 @@ proctor_audit_place_adopt(proctor_audit_file_t *f, int fd)
     f->reason = PROCTOR_AUDIT_FILE_NEW;
     memcpy(f->id, id, sizeof(id));
 
+    if (f->newest != NULL) {
+        f->newest->set(f->newest->data, id);
+    }
+
     return PROCTOR_OK;
 }
 

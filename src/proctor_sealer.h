@@ -20,6 +20,7 @@
 typedef struct proctor_sealer_file_s {
     struct proctor_sealer_file_s *next; /* the one that was begun after it */
     int fd;
+    int leaves; /* descriptor of FILE.<id>.leaves; -1: cannot be written */
     char id[PROCTOR_AUDIT_FILE_ID + 1];
     char time[PROCTOR_TIME_LEN + 1]; /* of its start record */
     proctor_seal_t *seal;
@@ -90,6 +91,12 @@ int proctor_sealer_note_expect(
    of life; OK, ERROR */
 int proctor_sealer_note(
     proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us);
+
+/* the last one that this key signed, into text[PROCTOR_CHECKPOINT_MAX]; its
+   length, 0: none is found */
+size_t proctor_sealer_note_last(const char *path,
+    const proctor_note_signer_t *signer, proctor_checkpoint_t *checkpoint,
+    char *text);
 
 /* ERROR, and what errno says */
 int proctor_sealer_failed(proctor_sealer_t *s, const char *what);

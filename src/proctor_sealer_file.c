@@ -46,6 +46,7 @@ static int proctor_sealer_file_is_nothing(int fd, const struct stat *st);
 static int proctor_sealer_file_add(proctor_sealer_t *s, int fd, const char *id);
 static void proctor_sealer_file_insert(
     proctor_sealer_t *s, proctor_sealer_file_t *file);
+static void proctor_sealer_file_leaves(proctor_sealer_file_t *file);
 static int proctor_sealer_file_name(
     void *data, const proctor_audit_torn_t *torn);
 static void proctor_sealer_file_pin(
@@ -161,6 +162,7 @@ proctor_sealer_file_is_nothing(int fd, const struct stat *st)
 static int
 proctor_sealer_file_add(proctor_sealer_t *s, int fd, const char *id)
 {
+    char path[PATH_MAX];
     ssize_t n;
     proctor_sealer_file_t *file;
 
@@ -174,6 +176,12 @@ proctor_sealer_file_add(proctor_sealer_t *s, int fd, const char *id)
 
     file->fd = fd;
     memcpy(file->id, id, PROCTOR_AUDIT_FILE_ID);
+
+    (void) snprintf(path, sizeof(path), "%s.%s.leaves", s->path, id);
+    file->leaves =
+        (s->signer == NULL)
+            ? -1
+            : open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 
     n = pread(fd, file->time, PROCTOR_TIME_LEN, PROCTOR_SEALER_TIME);
     file->seal = proctor_seal_create(NULL, NULL);
@@ -215,6 +223,11 @@ proctor_sealer_file_free(proctor_sealer_file_t *file)
 {
     proctor_seal_destroy(file->seal);
     (void) close(file->fd);
+
+    if (file->leaves != -1) {
+        (void) close(file->leaves);
+    }
+
     free(file);
 }
 
@@ -257,11 +270,35 @@ proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
                        ? rc
                        : proctor_sealer_failed(s, "hashing what was read");
         }
+
+        proctor_sealer_file_leaves(file);
     }
 
     s->more = 1;
 
     return PROCTOR_OK;
+}
+
+
+/* A help for who verifies; when it cannot be written, nobody depends on it. */
+
+static void
+proctor_sealer_file_leaves(proctor_sealer_file_t *file)
+{
+    size_t count, len;
+    uint64_t first;
+    const proctor_hash_t *leaves;
+
+    leaves = proctor_seal_leaves(file->seal, &first, &count);
+    len = count * sizeof(proctor_hash_t);
+
+    if (file->leaves != -1 && len != 0
+        && pwrite(file->leaves, leaves, len,
+               (off_t) (first * sizeof(proctor_hash_t)))
+               != (ssize_t) len) {
+        (void) close(file->leaves);
+        file->leaves = -1;
+    }
 }
 
 

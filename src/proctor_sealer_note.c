@@ -26,10 +26,13 @@
 /* of FILE.checkpoints that is searched for the last note of a file */
 #define PROCTOR_SEALER_TAIL (16 * 1024 * 1024)
 
+/* and for the last note of all */
+#define PROCTOR_SEALER_LAST (8 * PROCTOR_CHECKPOINT_MAX)
 
-static void proctor_sealer_note_path(const proctor_sealer_t *s, char *path);
+
+static void proctor_sealer_note_path(const char *file, char *path);
 static int proctor_sealer_note_tail(
-    proctor_sealer_t *s, char **text, size_t *len);
+    const char *file, size_t max, char **text, size_t *len);
 static void proctor_sealer_note_find(const proctor_sealer_t *s,
     proctor_sealer_file_t *file, const char *text, size_t len);
 static int proctor_sealer_note_append(proctor_sealer_t *s);
@@ -46,7 +49,7 @@ proctor_sealer_note_expect(proctor_sealer_t *s, proctor_sealer_file_t *file)
         return PROCTOR_OK;
     }
 
-    rc = proctor_sealer_note_tail(s, &text, &len);
+    rc = proctor_sealer_note_tail(s->path, PROCTOR_SEALER_TAIL, &text, &len);
 
     if (rc == PROCTOR_OK && text != NULL) {
         proctor_sealer_note_find(s, file, text, len);
@@ -58,16 +61,16 @@ proctor_sealer_note_expect(proctor_sealer_t *s, proctor_sealer_file_t *file)
 
 
 static void
-proctor_sealer_note_path(const proctor_sealer_t *s, char *path)
+proctor_sealer_note_path(const char *file, char *path)
 {
-    (void) snprintf(path, PATH_MAX, "%s.checkpoints", s->path);
+    (void) snprintf(path, PATH_MAX, "%s.checkpoints", file);
 }
 
 
 /* text NULL: there is none */
 
 static int
-proctor_sealer_note_tail(proctor_sealer_t *s, char **text, size_t *len)
+proctor_sealer_note_tail(const char *file, size_t max, char **text, size_t *len)
 {
     int fd;
     off_t from;
@@ -76,7 +79,7 @@ proctor_sealer_note_tail(proctor_sealer_t *s, char **text, size_t *len)
     struct stat st;
 
     *text = NULL;
-    proctor_sealer_note_path(s, path);
+    proctor_sealer_note_path(file, path);
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd == -1) {
@@ -86,9 +89,7 @@ proctor_sealer_note_tail(proctor_sealer_t *s, char **text, size_t *len)
     n = -1;
 
     if (fstat(fd, &st) == 0) {
-        from = (st.st_size > PROCTOR_SEALER_TAIL)
-                   ? st.st_size - PROCTOR_SEALER_TAIL
-                   : 0;
+        from = ((size_t) st.st_size > max) ? st.st_size - (off_t) max : 0;
         *len = (size_t) (st.st_size - from);
         *text = malloc(*len + 1);
         n = (*text == NULL) ? -1 : pread(fd, *text, *len, from);
@@ -145,6 +146,47 @@ proctor_sealer_note_find(const proctor_sealer_t *s, proctor_sealer_file_t *file,
 }
 
 
+/* A note may begin where a line does. */
+
+size_t
+proctor_sealer_note_last(const char *path, const proctor_note_signer_t *signer,
+    proctor_checkpoint_t *checkpoint, char *text)
+{
+    char *tail, *p, *next;
+    size_t len, span, found;
+    const char *reason;
+    proctor_checkpoint_t note;
+
+    if (proctor_sealer_note_tail(path, PROCTOR_SEALER_LAST, &tail, &len)
+            != PROCTOR_OK
+        || tail == NULL) {
+        return 0;
+    }
+
+    found = 0;
+
+    for (p = tail; p != NULL && p < tail + len; p = next) {
+        span = proctor_checkpoint_span(p, (size_t) (tail + len - p));
+        next = memchr(p, '\n', (size_t) (tail + len - p));
+        next = (next == NULL) ? NULL : next + 1;
+
+        if (span != 0 && span <= PROCTOR_CHECKPOINT_MAX
+            && proctor_checkpoint_read(
+                   &note, &signer->verifier, p, span, &reason)
+                   == PROCTOR_OK) {
+            *checkpoint = note;
+            memcpy(text, p, span);
+            found = span;
+            next = p + span;
+        }
+    }
+
+    free(tail);
+
+    return found;
+}
+
+
 int
 proctor_sealer_note(
     proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us)
@@ -194,7 +236,7 @@ proctor_sealer_note_append(proctor_sealer_t *s)
     int fd, rc, err;
     char path[PATH_MAX];
 
-    proctor_sealer_note_path(s, path);
+    proctor_sealer_note_path(s->path, path);
 
     fd = open(
         path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);

@@ -81,6 +81,7 @@ sub new {
     chmod 0755, $self->{dir};
     mkdir "$self->{dir}/$_" for qw(nginx nginx/tmp sandbox);
     $self->{home} = "$self->{dir}/nginx";
+    $self->{trail} = ($args{trail_dir} // $self->{home}) . '/audit.jsonl';
 
     @$self{qw(port status_port)} = free_ports(2);
     $self->{contracts} = $self->write_contracts;
@@ -165,7 +166,7 @@ sub conf {
     my $user = $> == 0 ? 'user root;' : '';
     my $audit_options = $self->text('audit_options');
     my $audit = $self->{args}{audit} // 1
-        ? "proctor_audit $home/audit.jsonl $audit_options;" : '';
+        ? "proctor_audit $self->{trail} $audit_options;" : '';
     my $listen = $self->{args}{listen} // '';
     my $upstream = $self->{sandbox}->port;
 
@@ -414,7 +415,7 @@ sub read_audit {
 
     my $state = $self->{audit};
 
-    open my $fh, '<:raw', "$self->{home}/audit.jsonl" or return;
+    open my $fh, '<:raw', $self->{trail} or return;
     seek $fh, $state->{offset}, 0;
     while (defined(my $line = <$fh>)) {
         last unless $line =~ /\n\z/;
@@ -438,7 +439,7 @@ sub read_audit {
 sub audit_lines {
     my ($self) = @_;
 
-    return split /^/m, slurp("$self->{home}/audit.jsonl");
+    return split /^/m, slurp($self->{trail});
 }
 
 
