@@ -9,8 +9,10 @@
  * SOMEBODY_LENT, the upstream key of the second.
  *
  * Prints one JSON object a line for each test: {"suite", "id", "kind",
- * "result", "why"}.  result is the suite's own verdict (pass, fail, optional,
- * yes, no, setup, retry, depends), or left: why it does not apply is said.
+ * "result", "why", "reason"}.  result is the suite's own verdict (pass, fail,
+ * optional, yes, no, setup, retry), depends: passed, but says nothing, since
+ * what it builds on is optional and not done, or left: it does not apply.  why
+ * is what the suite says of a failure, reason what we say to it.
  *
  * Two things are translated, in both directions, because the gateway is one:
  *
@@ -35,12 +37,47 @@ const {
   PROCTOR_URL, ORIGIN_PORT, NOBODY_KEY, SOMEBODY_KEY, SOMEBODY_LENT,
 } = process.env;
 
-/* Tests that ask for what this gateway is not, each with its reason. */
+/* Tests that do not apply to this gateway, or cannot say anything of it. */
 
 const left = [
   [/M-SEARCH(?!-location)/, 'the gateway knows no method M-SEARCH: 405'],
   [/^status-(301|302|303|307|308)-/,
     'the gateway takes no redirect from its upstream: 502'],
+  [/-Content-Encoding$/,
+    'the gateway asks for no coding and takes no coded answer: 502'],
+  [/-Transfer-Encoding$/, 'no HTTP: nginx refuses the answer, 502'],
+  [/^stale-close-/, 'nobody can pass: an error of the gateway\'s own counts '
+    + 'as an answer from the cache'],
+];
+
+/* What is not done, and why.  These may fail, if they are not required; of
+   those that are, the ones that say "required". */
+
+const reasons = [
+  [/^age-parse-prefix$/, 'required: an Age that is a list is as old as can be'],
+  [/^(headers-store|304-etag-update-response)-Set-Cookie2?$/,
+    'required: what sets a cookie is never kept'],
+  [/^(headers-store|304-etag-update-response)-Content-Range$/,
+    'required: what says that it is a part is never kept'],
+  [/^other-set-cookie$/, 'what sets a cookie is never kept'],
+  [/^other-authorization-/, 'no account is given what another was told'],
+  [/^(heuristic-|other-heuristic|pragma-response-no-cache-heuristic)/,
+    'nothing is guessed from Last-Modified'],
+  [/^status-/, 'kept are 200 203 204 300 301 404 405 410 414 501'],
+  [/^invalidate-.*-failed$/,
+    'what a write may have changed is forgotten before it is sent'],
+  [/^partial-/, 'only whole answers are kept'],
+  [/^method-POST$/, 'what a POST brings is never a GET\'s'],
+  [/^vary-/, 'one variant is kept, and fields are compared as they are'],
+  [/^(stale-|ccreq-max-stale)/,
+    'kept beyond its time only where the contract or the answer says so'],
+  [/^freshness-(max-age|expires)-/, 'what is bad has the strict reading'],
+  [/^conditional-etag-forward/, 'a condition is the gateway\'s to answer'],
+  [/^conditional-etag-vary-headers-mismatch$/, 'one variant is kept'],
+  [/^conditional-/, 'validators are compared as they are'],
+  [/^pragma-request-/, 'Pragma counts where there is no Cache-Control'],
+  [/^headers-omit-/, 'no-cache with field names is no-cache'],
+  [/^head-/, 'a HEAD changes nothing that is kept'],
 ];
 
 /* The origin speaks to the gateway on one port, to nobody else. */
@@ -114,31 +151,32 @@ const { default: suites } = await import(`${suite}/tests/index.mjs`);
 const { runTests, getResults } = await import(`${suite}/client/runner.mjs`);
 const display = await import(`${suite}/lib/display.mjs`);
 
-const reason = id => left.find(([pattern]) => pattern.test(id))?.[1];
-const wanted = test => reason(test.id) === undefined
+const find = (list, id) => list.find(([pattern]) => pattern.test(id))?.[1];
+const wanted = test => find(left, test.id) === undefined
   && (chosen.length === 0 || chosen.includes(test.id));
 
 await origin();
-await runTests(suites.map(set => ({
-  ...set,
-  tests: set.tests.filter(wanted).map(test =>
-    ({ ...test, dump: false })),
-})), call, false, PROCTOR_URL);
+await runTests(suites.map(set =>
+  ({ ...set, tests: set.tests.filter(wanted) })), call, false, PROCTOR_URL);
 
 const results = getResults();
 
 for (const set of suites) {
-  for (const test of set.tests) {
-    const result =
-      words[display.determineTestResult(suites, test.id, results)[2]];
-    let why = Array.isArray(results[test.id]) ? results[test.id][1] : '';
+  for (const { id, kind = 'required', browser_only: browsers } of set.tests) {
+    const raw = results[id];
+    let result = words[display.determineTestResult(suites, id, results)[2]];
+    let reason = find(reasons, id) || '';
 
     if (result === 'left') {
-      why = reason(test.id) || (test.browser_only
-        ? 'for caches of browsers' : 'was not chosen');
+      reason = find(left, id)
+        || (browsers ? 'for caches of browsers' : 'was not chosen');
+
+    } else if (result === 'depends' && raw !== true) {
+      result = kind === 'required' ? 'fail' : 'no';
     }
     log(JSON.stringify({
-      suite: set.id, id: test.id, kind: test.kind || 'required', result, why,
+      suite: set.id, id, kind, result, reason,
+      why: Array.isArray(raw) ? raw[1] : '',
     }));
   }
 }
