@@ -544,6 +544,9 @@ ngx_int_t ngx_http_proctor_cache_write_log(ngx_http_request_t *r);
 ngx_int_t ngx_http_proctor_cache_area_init(
     ngx_cycle_t *cycle, ngx_http_proctor_main_conf_t *mcf);
 void ngx_http_proctor_cache_area_exit(ngx_http_proctor_cache_worker_t *w);
+/* a member of the status page: this machine's counters */
+u_char *ngx_http_proctor_cache_show(
+    u_char *p, u_char *last, ngx_http_request_t *r);
 
 /* ngx_http_proctor_zone.c: what the workers of a machine share */
 

@@ -187,6 +187,7 @@ ngx_http_proctor_cache_spell(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
             return NGX_ERROR;
         }
 
+        group->prefix = ctx->account->prefix.len;
         group->gen.data = p;
         group->gen.len = (size_t) (last - p);
         p = last;

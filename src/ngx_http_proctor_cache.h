@@ -23,7 +23,6 @@
 #define NGX_HTTP_PROCTOR_CACHE_H_INCLUDED
 
 #include "ngx_http_proctor_cache_flight.h"
-#include "proctor_cache.h"
 
 
 #define NGX_HTTP_PROCTOR_CACHE_GEN_TTL  172800000 /* ms: outlives all entries */
@@ -35,6 +34,7 @@
 typedef struct {
     proctor_str_t gen;
     proctor_str_t mark;
+    size_t prefix;     /* what the two have in common */
     unsigned seen : 1; /* 0: there was none, `value` is one to be made */
     char value[PROCTOR_CACHE_GEN_LEN];
 } ngx_http_proctor_cache_group_t;
@@ -247,6 +247,25 @@ extern const proctor_str_t ngx_http_proctor_cache_script_begin;
 extern const proctor_str_t ngx_http_proctor_cache_script_end;
 extern const proctor_str_t ngx_http_proctor_cache_script_fill;
 
+/* arguments of begin and end, as they are gathered: all but the last */
+
+#define NGX_HTTP_PROCTOR_CACHE_PLACES 2 /* paths that an answer names */
+
+typedef struct {
+    proctor_str_t argv[1 + 2 * PROCTOR_CACHE_GROUPS_ALL
+                       + NGX_HTTP_PROCTOR_CACHE_PLACES + 4];
+    ngx_uint_t argc;
+    u_char text[3 * (NGX_INT64_LEN + 1)];
+    u_char *last;
+    char gen[PROCTOR_CACHE_GEN_LEN];
+} ngx_http_proctor_cache_change_t;
+
+ngx_int_t ngx_http_proctor_cache_change(ngx_http_proctor_cache_change_t *change,
+    const ngx_http_proctor_cache_groups_t *groups, const char *writer,
+    const proctor_str_t *places, ngx_uint_t nplaces);
+void ngx_http_proctor_cache_change_number(
+    ngx_http_proctor_cache_change_t *change, int64_t n);
+
 /* ngx_http_proctor_cache_flight.c */
 
 /* NGX_OK: it goes on, and cache->role says how; NGX_AGAIN: it waits */
@@ -270,7 +289,7 @@ ngx_uint_t ngx_http_proctor_cache_dirty(ngx_http_proctor_cache_worker_t *w,
     const ngx_http_proctor_cache_groups_t *groups, int64_t requested);
 /* a write of which Redis does not know begins */
 void ngx_http_proctor_cache_dirty_begin(ngx_http_proctor_cache_worker_t *w,
-    const ngx_http_proctor_cache_groups_t *groups);
+    const ngx_http_proctor_cache_groups_t *groups, const char *writer);
 /* it was answered */
 void ngx_http_proctor_cache_dirty_end(ngx_http_proctor_cache_worker_t *w,
     const ngx_http_proctor_cache_groups_t *groups);

@@ -20,6 +20,27 @@ static ngx_int_t ngx_http_proctor_cache_area_open(
 static void ngx_http_proctor_cache_area_read(ngx_event_t *ev);
 
 
+/* by ngx_http_proctor_cache_counter_e */
+
+static const char *const
+    ngx_http_proctor_cache_area_words[NGX_HTTP_PROCTOR_CACHE_COUNTERS] = {
+        "hits",
+        "misses",
+        "stale",
+        "revalidated",
+        "bypassed",
+        "collapsed",
+        "refreshes",
+        "stores",
+        "outdated",
+        "unstored",
+        "invalidations",
+        "deferred",
+        "replayed",
+        "rejected",
+    };
+
+
 ngx_int_t
 ngx_http_proctor_cache_area_init(
     ngx_cycle_t *cycle, ngx_http_proctor_main_conf_t *mcf)
@@ -161,6 +182,37 @@ ngx_http_proctor_cache_area_read(ngx_event_t *ev)
     }
 
     ngx_http_proctor_cache_flight_wake(c->data);
+}
+
+
+u_char *
+ngx_http_proctor_cache_show(u_char *p, u_char *last, ngx_http_request_t *r)
+{
+    uint64_t n;
+    ngx_uint_t i, j;
+    ngx_http_proctor_cache_worker_t *w;
+
+    w = ngx_http_proctor_cache_worker(r);
+
+    if (w == NULL) {
+        return ngx_slprintf(p, last, ",\"cache\":null");
+    }
+
+    p = ngx_slprintf(p, last, ",\"cache\":{\"dirty\":%uA", w->area->ndirt);
+
+    for (i = 0; i < NGX_HTTP_PROCTOR_CACHE_COUNTERS; i++) {
+
+        n = w->own.counters[i];
+
+        for (j = 0; j < NGX_HTTP_PROCTOR_CACHE_WORKERS; j++) {
+            n += w->area->places[j].counters[i];
+        }
+
+        p = ngx_slprintf(
+            p, last, ",\"%s\":%uL", ngx_http_proctor_cache_area_words[i], n);
+    }
+
+    return ngx_slprintf(p, last, "}");
 }
 
 

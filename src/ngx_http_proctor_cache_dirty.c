@@ -16,7 +16,9 @@
 
 #define NGX_HTTP_PROCTOR_CACHE_REPLAY 100  /* ms */
 #define NGX_HTTP_PROCTOR_CACHE_RESENT 1000 /* ms: a replay got no answer */
-#define NGX_HTTP_PROCTOR_CACHE_BATCH  8
+#define NGX_HTTP_PROCTOR_CACHE_BATCH  4
+#define NGX_HTTP_PROCTOR_CACHE_CHANGES                                         \
+    (NGX_HTTP_PROCTOR_CACHE_BATCH * NGX_HTTP_PROCTOR_CACHE_WRITERS)
 #define NGX_HTTP_PROCTOR_CACHE_CLOCKS 60000 /* ms: gateways differ by less */
 
 
@@ -26,16 +28,15 @@ typedef struct {
     ngx_http_proctor_cache_worker_t *w;
     ngx_uint_t n;
     ngx_uint_t index[NGX_HTTP_PROCTOR_CACHE_BATCH];
-    uint64_t version[NGX_HTTP_PROCTOR_CACHE_BATCH];
-    size_t len[NGX_HTTP_PROCTOR_CACHE_BATCH];
-    char key[NGX_HTTP_PROCTOR_CACHE_BATCH][NGX_HTTP_PROCTOR_CACHE_KEY];
+    ngx_http_proctor_cache_dirt_t dirt[NGX_HTTP_PROCTOR_CACHE_BATCH];
 } ngx_http_proctor_cache_replay_t;
 
 
 static ngx_http_proctor_cache_dirt_t *ngx_http_proctor_cache_dirty_find_locked(
     ngx_http_proctor_cache_area_t *area, const proctor_str_t *key);
 static ngx_http_proctor_cache_dirt_t *ngx_http_proctor_cache_dirty_make_locked(
-    ngx_http_proctor_cache_area_t *area, const proctor_str_t *key);
+    ngx_http_proctor_cache_area_t *area,
+    const ngx_http_proctor_cache_group_t *group);
 static void ngx_http_proctor_cache_dirty_watch(
     ngx_http_proctor_cache_worker_t *w);
 static void ngx_http_proctor_cache_dirty_gather_locked(
@@ -81,7 +82,7 @@ ngx_http_proctor_cache_dirty(ngx_http_proctor_cache_worker_t *w,
 
 void
 ngx_http_proctor_cache_dirty_begin(ngx_http_proctor_cache_worker_t *w,
-    const ngx_http_proctor_cache_groups_t *groups)
+    const ngx_http_proctor_cache_groups_t *groups, const char *writer)
 {
     int64_t until;
     ngx_uint_t i;
@@ -92,8 +93,8 @@ ngx_http_proctor_cache_dirty_begin(ngx_http_proctor_cache_worker_t *w,
     ngx_http_proctor_zone_lock(w->zone);
 
     for (i = 0; i < groups->n; i++) {
-        dirt = ngx_http_proctor_cache_dirty_make_locked(
-            w->area, &groups->list[i].gen);
+        dirt =
+            ngx_http_proctor_cache_dirty_make_locked(w->area, &groups->list[i]);
 
         if (dirt == NULL) {
             w->area->lost = ngx_max(w->area->lost, until);
@@ -103,6 +104,10 @@ ngx_http_proctor_cache_dirty_begin(ngx_http_proctor_cache_worker_t *w,
         dirt->version = ++w->area->version;
         dirt->writes++;
         dirt->until = ngx_current_msec + NGX_HTTP_PROCTOR_CACHE_MARK_TTL;
+
+        ngx_memmove(dirt->writers[1], dirt->writers[0],
+            (NGX_HTTP_PROCTOR_CACHE_WRITERS - 1) * PROCTOR_CACHE_GEN_LEN);
+        ngx_memcpy(dirt->writers[0], writer, PROCTOR_CACHE_GEN_LEN);
     }
 
     ngx_http_proctor_zone_unlock(w->zone);
@@ -157,10 +162,11 @@ ngx_http_proctor_cache_dirty_find_locked(
 /* NULL: there is no room */
 
 static ngx_http_proctor_cache_dirt_t *
-ngx_http_proctor_cache_dirty_make_locked(
-    ngx_http_proctor_cache_area_t *area, const proctor_str_t *key)
+ngx_http_proctor_cache_dirty_make_locked(ngx_http_proctor_cache_area_t *area,
+    const ngx_http_proctor_cache_group_t *group)
 {
     ngx_uint_t i;
+    const proctor_str_t *key = &group->gen;
     ngx_http_proctor_cache_dirt_t *dirt;
 
     dirt = ngx_http_proctor_cache_dirty_find_locked(area, key);
@@ -178,6 +184,7 @@ ngx_http_proctor_cache_dirty_make_locked(
 
         if (dirt->version == 0) {
             ngx_memzero(dirt, sizeof(ngx_http_proctor_cache_dirt_t));
+            dirt->prefix = group->prefix;
             dirt->len = key->len;
             ngx_memcpy(dirt->key, key->data, key->len);
             area->ndirt++;
@@ -258,56 +265,64 @@ ngx_http_proctor_cache_dirty_gather_locked(
         dirt->sent_at = ngx_current_msec;
 
         replay->index[replay->n] = i;
-        replay->version[replay->n] = dirt->version;
-        replay->len[replay->n] = dirt->len;
-        ngx_memcpy(replay->key[replay->n], dirt->key, dirt->len);
-        replay->n++;
+        replay->dirt[replay->n++] = *dirt;
     }
 }
 
+
+/* a new generation; the marks that Redis may have made after all go */
 
 static ngx_int_t
 ngx_http_proctor_cache_dirty_send(
     ngx_http_proctor_cache_worker_t *w, ngx_http_proctor_cache_replay_t *replay)
 {
-    u_char ttl[NGX_INT64_LEN];
-    ngx_uint_t i;
-    proctor_str_t *argv;
-    proctor_str_t args[NGX_HTTP_PROCTOR_CACHE_BATCH][5];
-    char gens[NGX_HTTP_PROCTOR_CACHE_BATCH][PROCTOR_CACHE_GEN_LEN];
-    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_CACHE_BATCH];
+    u_char *p;
+    ngx_uint_t i, j, n;
+    ngx_http_proctor_cache_dirt_t *dirt;
+    ngx_http_proctor_cache_groups_t groups;
+    u_char marks[NGX_HTTP_PROCTOR_CACHE_BATCH][NGX_HTTP_PROCTOR_CACHE_KEY + 1];
+    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_CACHE_CHANGES];
+    ngx_http_proctor_cache_change_t changes[NGX_HTTP_PROCTOR_CACHE_CHANGES];
 
-    static const proctor_str_t set = proctor_str("SET");
-    static const proctor_str_t px = proctor_str("PX");
+    groups.n = 1;
 
-    for (i = 0; i < replay->n; i++) {
+    for (i = 0, n = 0; i < replay->n; i++) {
+        dirt = &replay->dirt[i];
 
-        if (ngx_http_proctor_cache_random(gens[i]) != NGX_OK) {
-            return NGX_ERROR;
+        p = ngx_cpymem(marks[i], dirt->key, dirt->prefix);
+        p = ngx_cpymem(p, "mark", 4);
+        p = ngx_cpymem(
+            p, dirt->key + dirt->prefix + 3, dirt->len - dirt->prefix - 3);
+
+        groups.list[0].gen.data = dirt->key;
+        groups.list[0].gen.len = dirt->len;
+        groups.list[0].mark.data = (char *) marks[i];
+        groups.list[0].mark.len = (size_t) (p - marks[i]);
+
+        for (j = 0; j < NGX_HTTP_PROCTOR_CACHE_WRITERS; j++) {
+
+            if (dirt->writers[j][0] == '\0') {
+                continue;
+            }
+
+            if (ngx_http_proctor_cache_change(&changes[n], &groups,
+                    dirt->writers[j], &groups.list[0].gen, 1)
+                != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            ngx_http_proctor_cache_change_number(&changes[n], 1);
+            commands[n].argv = changes[n].argv;
+            commands[n].argc = changes[n].argc;
+            commands[n++].script = w->mcf->cache_end;
         }
-
-        argv = args[i];
-        argv[0] = set;
-        argv[1].data = replay->key[i];
-        argv[1].len = replay->len[i];
-        argv[2].data = gens[i];
-        argv[2].len = PROCTOR_CACHE_GEN_LEN;
-        argv[3] = px;
-        argv[4].data = (char *) ttl;
-        argv[4].len = (size_t) (ngx_sprintf(ttl, "%L",
-                                    (int64_t) NGX_HTTP_PROCTOR_CACHE_GEN_TTL)
-                                - ttl);
-
-        commands[i].argv = argv;
-        commands[i].argc = 5;
-        commands[i].script = NULL;
     }
 
     replay->call.handler = ngx_http_proctor_cache_dirty_replayed;
     replay->call.data = replay;
 
     if (ngx_http_proctor_redis_send(
-            w->mcf->worker->redis, &replay->call, commands, replay->n)
+            w->mcf->worker->redis, &replay->call, commands, n)
         != NGX_OK) {
         return NGX_DECLINED;
     }
@@ -330,18 +345,18 @@ ngx_http_proctor_cache_dirty_replayed(void *data,
     ngx_http_proctor_cache_replay_t *replay = data;
     ngx_http_proctor_cache_worker_t *w = replay->w;
 
-    (void) status;
+    (void) replies;
 
     ngx_http_proctor_zone_lock(w->zone);
 
     for (i = 0; i < replay->n; i++) {
         dirt = &w->area->dirt[replay->index[i]];
 
-        if (dirt->version != replay->version[i]) {
+        if (dirt->version != replay->dirt[i].version) {
             continue;
         }
 
-        if (replies != NULL && replies[i].type == NGX_HTTP_PROCTOR_REDIS_WORD) {
+        if (status == NGX_HTTP_PROCTOR_REDIS_REPLY) {
             dirt->version = 0;
             w->area->ndirt--;
             ngx_http_proctor_cache_count(w, REPLAYED);

@@ -11,6 +11,7 @@
 #define NGX_HTTP_PROCTOR_CACHE_FLIGHT_H_INCLUDED
 
 #include "ngx_http_proctor.h"
+#include "proctor_cache.h"
 
 
 #define NGX_HTTP_PROCTOR_CACHE_DIGEST  16 /* bytes of a key's name */
@@ -18,6 +19,7 @@
 #define NGX_HTTP_PROCTOR_CACHE_SETS    64
 #define NGX_HTTP_PROCTOR_CACHE_WAYS    4
 #define NGX_HTTP_PROCTOR_CACHE_DIRTY   48
+#define NGX_HTTP_PROCTOR_CACHE_WRITERS 2
 #define NGX_HTTP_PROCTOR_CACHE_KEY     192 /* bytes of a generation's */
 #define NGX_HTTP_PROCTOR_CACHE_NAME    24 /* of a socket, chosen by the system */
 
@@ -72,10 +74,13 @@ typedef struct {
     uint64_t version; /* of the last write; 0: free */
     uint64_t sent;    /* the version that is being replayed */
     ngx_msec_t sent_at;
-    ngx_msec_t until; /* writes under way are given up */
-    ngx_uint_t writes;
+    ngx_msec_t until;  /* writes under way are given up */
+    ngx_uint_t writes; /* under way */
+    size_t prefix;     /* of the key, before "gen:" */
     size_t len;
     char key[NGX_HTTP_PROCTOR_CACHE_KEY]; /* the generation's */
+    /* the last writers, whose marks Redis may have made after all */
+    char writers[NGX_HTTP_PROCTOR_CACHE_WRITERS][PROCTOR_CACHE_GEN_LEN];
 } ngx_http_proctor_cache_dirt_t;
 
 struct ngx_http_proctor_cache_area_s {

@@ -100,3 +100,54 @@ const proctor_str_t ngx_http_proctor_cache_script_fill =
                 "end\n"
                 "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
                 "return 1\n");
+
+
+ngx_int_t
+ngx_http_proctor_cache_change(ngx_http_proctor_cache_change_t *change,
+    const ngx_http_proctor_cache_groups_t *groups, const char *writer,
+    const proctor_str_t *places, ngx_uint_t nplaces)
+{
+    ngx_uint_t i;
+
+    change->argc = 0;
+    change->last = change->text;
+
+    if (ngx_http_proctor_cache_random(change->gen) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_proctor_cache_change_number(
+        change, (int64_t) (2 * groups->n + nplaces));
+
+    for (i = 0; i < groups->n; i++) {
+        change->argv[change->argc++] = groups->list[i].gen;
+        change->argv[change->argc++] = groups->list[i].mark;
+    }
+
+    for (i = 0; i < nplaces; i++) {
+        change->argv[change->argc++] = places[i];
+    }
+
+    change->argv[change->argc].data = change->gen;
+    change->argv[change->argc++].len = PROCTOR_CACHE_GEN_LEN;
+
+    ngx_http_proctor_cache_change_number(
+        change, NGX_HTTP_PROCTOR_CACHE_GEN_TTL);
+
+    change->argv[change->argc].data = writer;
+    change->argv[change->argc++].len = PROCTOR_CACHE_GEN_LEN;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_proctor_cache_change_number(
+    ngx_http_proctor_cache_change_t *change, int64_t n)
+{
+    proctor_str_t *arg = &change->argv[change->argc++];
+
+    arg->data = (char *) change->last;
+    change->last = ngx_sprintf(change->last, "%L", n);
+    arg->len = (size_t) ((char *) change->last - arg->data);
+}

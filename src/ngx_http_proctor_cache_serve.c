@@ -34,8 +34,6 @@ static void ngx_http_proctor_cache_serve_type(
     ngx_http_request_t *r, const ngx_str_t *value);
 static ngx_int_t ngx_http_proctor_cache_serve_age(
     ngx_http_request_t *r, ngx_http_proctor_cache_t *cache);
-static ngx_int_t ngx_http_proctor_cache_serve_etag(
-    ngx_http_request_t *r, ngx_http_proctor_cache_t *cache);
 
 
 static const struct {
@@ -52,24 +50,38 @@ static const struct {
 
 /* by ngx_http_proctor_cache_status_e */
 
-static const struct {
+typedef struct {
     ngx_str_t word; /* for $proctor_cache and the audit trail */
     const char *how;
     const char *detail;
+    ngx_http_proctor_cache_counter_e counter;
     unsigned ttl : 1; /* of the entry that is the answer */
-} ngx_http_proctor_cache_statuses[] = {
-    { ngx_string("hit"), "hit", NULL, 1 },
-    { ngx_string("stale"), "hit", "stale-while-revalidate", 1 },
-    { ngx_string("stale"), "hit", "stale-if-error", 1 },
-    { ngx_string("stale"), "fwd=stale", "stale-if-error", 1 },
-    { ngx_string("revalidated"), "fwd=stale", NULL, 1 },
-    { ngx_string("miss"), "fwd=uri-miss", NULL, 0 },
-    { ngx_string("miss"), "fwd=vary-miss", NULL, 0 },
-    { ngx_string("expired"), "fwd=stale", NULL, 0 },
-    { ngx_string("miss"), "fwd=request", NULL, 0 },
-    { ngx_string("miss"), "fwd=miss", "unavailable", 0 },
-    { ngx_string("bypass"), "fwd=bypass", NULL, 0 },
-    { ngx_string("bypass"), "fwd=method", NULL, 0 },
+} ngx_http_proctor_cache_said_t;
+
+static const ngx_http_proctor_cache_said_t ngx_http_proctor_cache_statuses[] = {
+    { ngx_string("hit"), "hit", NULL, NGX_HTTP_PROCTOR_CACHE_HITS, 1 },
+    { ngx_string("stale"), "hit", "stale-while-revalidate",
+        NGX_HTTP_PROCTOR_CACHE_STALE, 1 },
+    { ngx_string("stale"), "hit", "stale-if-error",
+        NGX_HTTP_PROCTOR_CACHE_STALE, 1 },
+    { ngx_string("stale"), "fwd=stale", "stale-if-error",
+        NGX_HTTP_PROCTOR_CACHE_STALE, 1 },
+    { ngx_string("revalidated"), "fwd=stale", NULL,
+        NGX_HTTP_PROCTOR_CACHE_REVALIDATED, 1 },
+    { ngx_string("miss"), "fwd=uri-miss", NULL, NGX_HTTP_PROCTOR_CACHE_MISSES,
+        0 },
+    { ngx_string("miss"), "fwd=vary-miss", NULL, NGX_HTTP_PROCTOR_CACHE_MISSES,
+        0 },
+    { ngx_string("expired"), "fwd=stale", NULL, NGX_HTTP_PROCTOR_CACHE_MISSES,
+        0 },
+    { ngx_string("miss"), "fwd=request", NULL, NGX_HTTP_PROCTOR_CACHE_MISSES,
+        0 },
+    { ngx_string("miss"), "fwd=miss", "unavailable",
+        NGX_HTTP_PROCTOR_CACHE_MISSES, 0 },
+    { ngx_string("bypass"), "fwd=bypass", NULL, NGX_HTTP_PROCTOR_CACHE_BYPASSED,
+        0 },
+    { ngx_string("bypass"), "fwd=method", NULL, NGX_HTTP_PROCTOR_CACHE_BYPASSED,
+        0 },
 };
 
 
@@ -88,6 +100,11 @@ ngx_http_proctor_cache_serve(ngx_http_request_t *r)
 
     if (ngx_http_proctor_cache_serve_header(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* RFC 9110, 13.1.3: nginx's filter would look at both */
+    if (r->headers_in.if_none_match != NULL) {
+        r->headers_in.if_modified_since = NULL;
     }
 
     r->allow_ranges = (r->headers_out.status == NGX_HTTP_OK);
@@ -148,11 +165,6 @@ ngx_http_proctor_cache_serve_header(
         if (ngx_http_proctor_cache_serve_field(r, &field) != NGX_OK) {
             return NGX_ERROR;
         }
-    }
-
-    if (r->headers_out.etag == NULL && cache->entry.status == NGX_HTTP_OK
-        && ngx_http_proctor_cache_serve_etag(r, cache) != NGX_OK) {
-        return NGX_ERROR;
     }
 
     return ngx_http_proctor_cache_serve_age(r, cache);
@@ -271,53 +283,25 @@ ngx_http_proctor_cache_serve_age(
 }
 
 
-/* a strong one: the bytes are the same for as long as the entry is */
-
-static ngx_int_t
-ngx_http_proctor_cache_serve_etag(
-    ngx_http_request_t *r, ngx_http_proctor_cache_t *cache)
-{
-    ngx_str_t value;
-    ngx_table_elt_t *h;
-    u_char digest[PROCTOR_SHA256_LEN];
-
-    if (proctor_digest(cache->entry.body.data, cache->entry.body.len, digest)
-        != PROCTOR_OK) {
-        return NGX_ERROR;
-    }
-
-    value.data = ngx_pnalloc(r->pool, 2 + 32);
-    h = ngx_list_push(&r->headers_out.headers);
-    if (value.data == NULL || h == NULL) {
-        return NGX_ERROR;
-    }
-
-    value.data[0] = '"';
-    *ngx_hex_dump(value.data + 1, digest, 16) = '"';
-    value.len = 2 + 32;
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-    ngx_str_set(&h->key, "ETag");
-    h->hash = 1;
-    h->value = value;
-    r->headers_out.etag = h;
-
-    return NGX_OK;
-}
-
-
 ngx_int_t
 ngx_http_proctor_cache_say(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
     u_char *p, *last;
     ngx_str_t value;
     ngx_http_proctor_cache_t *cache = ctx->cache;
+    const ngx_http_proctor_cache_said_t *how;
 
     if (cache == NULL || !ctx->conf->cache
         || (ctx->state != NGX_HTTP_PROCTOR_PASSED
             && cache->status != NGX_HTTP_PROCTOR_CACHE_INSTEAD)) {
         return NGX_OK;
     }
+
+    how = &ngx_http_proctor_cache_statuses[cache->status];
+
+    cache->w->place->counters[how->counter]++;
+    cache->w->place->counters[NGX_HTTP_PROCTOR_CACHE_COLLAPSED] +=
+        cache->collapsed;
 
     p = ngx_pnalloc(r->pool, NGX_HTTP_PROCTOR_CACHE_STATUS_SIZE);
     if (p == NULL) {
@@ -328,14 +312,13 @@ ngx_http_proctor_cache_say(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     last = p + NGX_HTTP_PROCTOR_CACHE_STATUS_SIZE;
 
     p = ngx_slprintf(p, last, "proctor; %s",
-        cache->collapsed ? "fwd=uri-miss; collapsed"
-                         : ngx_http_proctor_cache_statuses[cache->status].how);
+        cache->collapsed ? "fwd=uri-miss; collapsed" : how->how);
 
     if (cache->fwd_status != 0) {
         p = ngx_slprintf(p, last, "; fwd-status=%ui", cache->fwd_status);
     }
 
-    if (ngx_http_proctor_cache_statuses[cache->status].ttl) {
+    if (how->ttl) {
         p = ngx_slprintf(p, last, "; ttl=%L", cache->verdict.fresh);
     }
 
@@ -343,9 +326,8 @@ ngx_http_proctor_cache_say(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         p = ngx_slprintf(p, last, "; stored");
     }
 
-    if (ngx_http_proctor_cache_statuses[cache->status].detail != NULL) {
-        p = ngx_slprintf(p, last, "; detail=%s",
-            ngx_http_proctor_cache_statuses[cache->status].detail);
+    if (how->detail != NULL) {
+        p = ngx_slprintf(p, last, "; detail=%s", how->detail);
     }
 
     value.len = (size_t) (p - value.data);

@@ -29,79 +29,13 @@ static ngx_int_t ngx_http_proctor_cache_write_path(
 static ngx_uint_t ngx_http_proctor_cache_write_unsent(ngx_http_request_t *r);
 
 
-/* groups in one script: those of the contract, those that answers name */
-#define NGX_HTTP_PROCTOR_CACHE_PLACES 2
-
-/* numkeys, keys, generation, its ttl, writer, number or ttl */
-#define NGX_HTTP_PROCTOR_CACHE_WRITE_ARGS                                      \
-    (1 + 2 * PROCTOR_CACHE_GROUPS_ALL + NGX_HTTP_PROCTOR_CACHE_PLACES + 4)
-
-typedef struct {
-    proctor_str_t argv[NGX_HTTP_PROCTOR_CACHE_WRITE_ARGS];
-    ngx_uint_t argc;
-    u_char text[3 * (NGX_INT64_LEN + 1)];
-    u_char *last;
-    char gen[PROCTOR_CACHE_GEN_LEN];
-} ngx_http_proctor_cache_write_args_t;
-
-
-static void
-ngx_http_proctor_cache_write_number(
-    ngx_http_proctor_cache_write_args_t *args, int64_t n)
-{
-    proctor_str_t *arg = &args->argv[args->argc++];
-
-    arg->data = (char *) args->last;
-    args->last = ngx_sprintf(args->last, "%L", n);
-    arg->len = (size_t) ((char *) args->last - arg->data);
-}
-
-
-static ngx_int_t
-ngx_http_proctor_cache_write_args(ngx_http_proctor_cache_write_args_t *args,
-    const ngx_http_proctor_cache_t *cache, const proctor_str_t *places,
-    ngx_uint_t nplaces)
-{
-    ngx_uint_t i;
-
-    args->argc = 0;
-    args->last = args->text;
-
-    if (ngx_http_proctor_cache_random(args->gen) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_proctor_cache_write_number(
-        args, (int64_t) (2 * cache->groups.n + nplaces));
-
-    for (i = 0; i < cache->groups.n; i++) {
-        args->argv[args->argc++] = cache->groups.list[i].gen;
-        args->argv[args->argc++] = cache->groups.list[i].mark;
-    }
-
-    for (i = 0; i < nplaces; i++) {
-        args->argv[args->argc++] = places[i];
-    }
-
-    args->argv[args->argc].data = args->gen;
-    args->argv[args->argc++].len = PROCTOR_CACHE_GEN_LEN;
-
-    ngx_http_proctor_cache_write_number(args, NGX_HTTP_PROCTOR_CACHE_GEN_TTL);
-
-    args->argv[args->argc].data = cache->writer;
-    args->argv[args->argc++].len = PROCTOR_CACHE_GEN_LEN;
-
-    return NGX_OK;
-}
-
-
 ngx_int_t
 ngx_http_proctor_cache_write(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
     ngx_int_t rc;
     ngx_http_proctor_cache_t *cache = ctx->cache;
     ngx_http_proctor_redis_command_t command;
-    ngx_http_proctor_cache_write_args_t args;
+    ngx_http_proctor_cache_change_t change;
 
     if (ngx_http_proctor_cache_worker(r) == NULL || r->content_handler == NULL
         || ctx->operation == NULL || ctx->operation->invalidates == NULL) {
@@ -122,7 +56,9 @@ ngx_http_proctor_cache_write(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     if (ngx_http_proctor_cache_spell(r, ctx, ctx->operation->invalidates)
             != NGX_OK
         || ngx_http_proctor_cache_random(cache->writer) != NGX_OK
-        || ngx_http_proctor_cache_write_args(&args, cache, NULL, 0) != NGX_OK) {
+        || ngx_http_proctor_cache_change(
+               &change, &cache->groups, cache->writer, NULL, 0)
+               != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -130,10 +66,11 @@ ngx_http_proctor_cache_write(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return NGX_OK;
     }
 
-    ngx_http_proctor_cache_write_number(&args, NGX_HTTP_PROCTOR_CACHE_MARK_TTL);
+    ngx_http_proctor_cache_change_number(
+        &change, NGX_HTTP_PROCTOR_CACHE_MARK_TTL);
 
-    command.argv = args.argv;
-    command.argc = args.argc;
+    command.argv = change.argv;
+    command.argc = change.argc;
     command.script = cache->w->mcf->cache_begin;
 
     rc = ngx_http_proctor_cache_ask(
@@ -170,7 +107,7 @@ ngx_http_proctor_cache_write_defer(ngx_http_proctor_cache_t *cache)
 {
     cache->deferred = 1;
     ngx_http_proctor_cache_count(cache->w, DEFERRED);
-    ngx_http_proctor_cache_dirty_begin(cache->w, &cache->groups);
+    ngx_http_proctor_cache_dirty_begin(cache->w, &cache->groups, cache->writer);
 }
 
 
@@ -256,19 +193,21 @@ ngx_http_proctor_cache_write_end(
     proctor_str_t places[NGX_HTTP_PROCTOR_CACHE_PLACES];
     ngx_http_proctor_cache_t *cache = ctx->cache;
     ngx_http_proctor_redis_command_t command;
-    ngx_http_proctor_cache_write_args_t args;
+    ngx_http_proctor_cache_change_t change;
 
     cache->ended = 1;
     nplaces =
         answered ? ngx_http_proctor_cache_write_places(r, ctx, places) : 0;
 
-    rc = ngx_http_proctor_cache_write_args(&args, cache, places, nplaces);
+    rc = ngx_http_proctor_cache_change(
+        &change, &cache->groups, cache->writer, places, nplaces);
 
     if (rc == NGX_OK) {
-        ngx_http_proctor_cache_write_number(&args, (int64_t) cache->groups.n);
+        ngx_http_proctor_cache_change_number(
+            &change, (int64_t) cache->groups.n);
 
-        command.argv = args.argv;
-        command.argc = args.argc;
+        command.argv = change.argv;
+        command.argc = change.argc;
         command.script = cache->w->mcf->cache_end;
 
         rc = ngx_http_proctor_redis_send(
@@ -277,7 +216,8 @@ ngx_http_proctor_cache_write_end(
 
     if (rc != NGX_OK && !cache->deferred) {
         cache->deferred = 1;
-        ngx_http_proctor_cache_dirty_begin(cache->w, &cache->groups);
+        ngx_http_proctor_cache_dirty_begin(
+            cache->w, &cache->groups, cache->writer);
     }
 
     if (cache->deferred) {
