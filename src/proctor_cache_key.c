@@ -273,7 +273,7 @@ proctor_cache_query_excepted(
 {
     unsigned i;
 
-    for (i = 0; i < rule->nunless; i++) {
+    for (i = 0; rule != NULL && i < rule->nunless; i++) {
         if (proctor_cache_query_has(query, &rule->unless[i])) {
             return 1;
         }
