@@ -420,7 +420,7 @@ proctor_schema_member_slot(const proctor_schema_members_t *members,
 
         if (slot->name.data == NULL
             || (slot->hash == hash && slot->name.len == name->len
-                && memcmp(slot->name.data, name->data, name->len) == 0)) {
+                && proctor_json_same(slot->name.data, name->data, name->len))) {
             return slot;
         }
     }
