@@ -182,9 +182,9 @@ static void
 test_hex_write(void)
 {
     size_t len, i;
-    char *dst, *end, want[2 * 16 + 1];
+    char *dst, *end, want[2 * 37 + 1];
     unsigned bad, c;
-    unsigned char src[16];
+    unsigned char src[37];
 
     bad = 0;
 
