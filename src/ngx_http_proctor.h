@@ -37,6 +37,9 @@ typedef struct ngx_http_proctor_audit_intent_s ngx_http_proctor_audit_intent_t;
 typedef struct ngx_http_proctor_zone_s ngx_http_proctor_zone_t;
 typedef struct ngx_http_proctor_quota_s ngx_http_proctor_quota_t;
 typedef struct ngx_http_proctor_quotas_s ngx_http_proctor_quotas_t;
+typedef struct ngx_http_proctor_cache_s ngx_http_proctor_cache_t;
+typedef struct ngx_http_proctor_cache_area_s ngx_http_proctor_cache_area_t;
+typedef struct ngx_http_proctor_cache_worker_s ngx_http_proctor_cache_worker_t;
 typedef struct ngx_http_proctor_redis_s ngx_http_proctor_redis_t;
 typedef struct ngx_http_proctor_redis_conf_s ngx_http_proctor_redis_conf_t;
 typedef struct ngx_http_proctor_redis_script_s ngx_http_proctor_redis_script_t;
@@ -79,6 +82,7 @@ typedef enum {
     NGX_HTTP_PROCTOR_AUDIT_DOWN,
     NGX_HTTP_PROCTOR_AUDIT_LATE,
     NGX_HTTP_PROCTOR_AUDIT_LOST,
+    NGX_HTTP_PROCTOR_NOT_CACHED,
     NGX_HTTP_PROCTOR_UPSTREAM_CREDENTIAL,
     NGX_HTTP_PROCTOR_UPSTREAM_REDIRECT,
     NGX_HTTP_PROCTOR_UPSTREAM_CODING,
@@ -137,6 +141,24 @@ typedef enum {
 } ngx_http_proctor_mode_e;
 
 
+/* What the cache did for a call.  cache_serve.c has the words for each. */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_CACHE_HIT = 0,
+    NGX_HTTP_PROCTOR_CACHE_BEHIND,    /* stale; it is being refreshed */
+    NGX_HTTP_PROCTOR_CACHE_INSTEAD,   /* stale; the upstream is not asked */
+    NGX_HTTP_PROCTOR_CACHE_ON_ERROR,  /* stale; the upstream failed */
+    NGX_HTTP_PROCTOR_CACHE_VALIDATED, /* stale; the upstream has nothing new */
+    NGX_HTTP_PROCTOR_CACHE_MISS,
+    NGX_HTTP_PROCTOR_CACHE_VARY_MISS,
+    NGX_HTTP_PROCTOR_CACHE_EXPIRED,
+    NGX_HTTP_PROCTOR_CACHE_ASKED,   /* the client wants the upstream asked */
+    NGX_HTTP_PROCTOR_CACHE_UNASKED, /* Redis could not be asked */
+    NGX_HTTP_PROCTOR_CACHE_BYPASS,
+    NGX_HTTP_PROCTOR_CACHE_METHOD
+} ngx_http_proctor_cache_status_e;
+
+
 /* What becomes of a call that Redis cannot count. */
 
 typedef enum {
@@ -152,6 +174,8 @@ typedef enum {
 typedef enum {
     NGX_HTTP_PROCTOR_KEY_REQUEST_ID = 0,
     NGX_HTTP_PROCTOR_KEY_CODING,
+    NGX_HTTP_PROCTOR_KEY_NONE_MATCH,
+    NGX_HTTP_PROCTOR_KEY_MODIFIED_SINCE,
     NGX_HTTP_PROCTOR_KEY_CREDENTIAL, /* the last one pushed */
     NGX_HTTP_PROCTOR_KEY_LINES
 } ngx_http_proctor_key_line_e;
@@ -172,6 +196,9 @@ typedef struct {
     const ngx_http_proctor_redis_script_t *quota_settle;
     const ngx_http_proctor_redis_script_t *quota_budget;
     const ngx_http_proctor_redis_script_t *quota_valve;
+    const ngx_http_proctor_redis_script_t *cache_begin;
+    const ngx_http_proctor_redis_script_t *cache_end;
+    const ngx_http_proctor_redis_script_t *cache_fill;
     ngx_http_proctor_zone_t *zone; /* NULL: none is configured */
 #if (NGX_THREADS)
     ngx_thread_pool_t *threads;
@@ -188,6 +215,7 @@ typedef struct {
     const proctor_contract_t *contract;
     ngx_uint_t mode;
     ngx_uint_t quota_on_error; /* ngx_http_proctor_quota_on_error_e */
+    ngx_flag_t cache;
     ngx_http_complex_value_t *origin;
 } ngx_http_proctor_loc_conf_t;
 
@@ -204,9 +232,10 @@ typedef struct ngx_http_proctor_worker_s {
     ngx_array_t guards;    /* forward.c's copies of upstream configurations */
     ngx_log_t *log;
     u_char *body; /* INLINE_MAX bytes: a body that came in pieces, in one */
-    ngx_http_proctor_audit_t *audit;   /* NULL: none is configured */
-    ngx_http_proctor_redis_t *redis;   /* NULL: none is configured */
-    ngx_http_proctor_quotas_t *quotas; /* NULL: without Redis */
+    ngx_http_proctor_audit_t *audit;        /* NULL: none is configured */
+    ngx_http_proctor_redis_t *redis;        /* NULL: none is configured */
+    ngx_http_proctor_quotas_t *quotas;      /* NULL: without Redis */
+    ngx_http_proctor_cache_worker_t *cache; /* NULL: nothing is stored */
 } ngx_http_proctor_worker_t;
 
 
@@ -241,6 +270,7 @@ struct ngx_http_proctor_ctx_s {
     ngx_http_proctor_wait_t *wait;
     ngx_http_proctor_quota_t *quota;          /* NULL: nothing is counted */
     struct ngx_http_proctor_lookup_s *lookup; /* NULL: nothing is looked up */
+    ngx_http_proctor_cache_t *cache;          /* NULL: it has no part in it */
     ngx_buf_t *valve; /* the beginning of an upstream's 429; else NULL */
 
     ngx_http_proctor_audit_state_e audit;
@@ -266,10 +296,11 @@ struct ngx_http_proctor_ctx_s {
 
     /* from here on nothing is zeroed: each has its own word for being set */
 
-    proctor_match_t match;                         /* operation */
-    unsigned char body_sha256[PROCTOR_SHA256_LEN]; /* body_hashed */
-    ngx_list_t lent;                               /* nlent */
-    u_char headers[NGX_HTTP_PROCTOR_HEADERS_MAX];  /* nheaders */
+    proctor_match_t match;                            /* operation */
+    unsigned char body_sha256[PROCTOR_SHA256_LEN];    /* body_hashed */
+    unsigned char body_canonical[PROCTOR_SHA256_LEN]; /* operation->cache */
+    ngx_list_t lent;                                  /* nlent */
+    u_char headers[NGX_HTTP_PROCTOR_HEADERS_MAX];     /* nheaders */
 };
 
 
@@ -328,6 +359,9 @@ char *ngx_http_proctor_conf_contract(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_proctor_conf_teams(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+/* a whole file, in cf->temp_pool */
+ngx_int_t ngx_http_proctor_conf_load(
+    ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text);
 
 /* ngx_http_proctor_run.c: one request through the table of steps */
 
@@ -428,6 +462,92 @@ ngx_int_t ngx_http_proctor_quota_end(ngx_http_request_t *r); /* log phase */
 void ngx_http_proctor_quota_valve_body(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_chain_t *in);
 
+/*
+ * ngx_http_proctor_cache.c: do we know the answer?  Two steps around the
+ * quota's, which takes the question along, and one that uses what came back.
+ */
+
+ngx_int_t ngx_http_proctor_cache_lookup(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* when nobody took the question along */
+ngx_int_t ngx_http_proctor_cache_question_alone(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+ngx_int_t ngx_http_proctor_cache(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* 1: a refused call is answered with what is stored, as the contract allows */
+ngx_uint_t ngx_http_proctor_cache_rescue(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* 1: the answer is stored, and is the content handler's now */
+ngx_uint_t ngx_http_proctor_cache_answers(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* 1: the upstream is asked for what everybody may get: no conditions, ranges,
+   codings and preferences of this client */
+ngx_uint_t ngx_http_proctor_cache_withholds(const ngx_http_proctor_ctx_t *ctx);
+/* 1: the upstream is asked with this field of the entry ("etag") */
+ngx_uint_t ngx_http_proctor_cache_validator(
+    const ngx_http_proctor_ctx_t *ctx, const char *name, ngx_str_t *value);
+/* the request's memory goes */
+void ngx_http_proctor_cache_gone(ngx_http_proctor_ctx_t *ctx);
+/* its scripts, once teams, zone and Redis are known */
+ngx_int_t ngx_http_proctor_cache_init(
+    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
+
+/* ngx_http_proctor_cache_serve.c: a stored answer as an answer */
+
+ngx_int_t ngx_http_proctor_cache_serve(ngx_http_request_t *r);
+/* the Cache-Status field */
+ngx_int_t ngx_http_proctor_cache_say(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* "hit"; empty: the cache had no part in it */
+ngx_str_t ngx_http_proctor_cache_word(const ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_cache_stale.c: instead of an error or a 304 */
+
+/* NGX_OK: the answer is the entry; NGX_DECLINED: it is the upstream's */
+ngx_int_t ngx_http_proctor_cache_stale(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code);
+
+/* ngx_http_proctor_cache_fill.c: what the upstream says, stored */
+
+/* in the header filter */
+void ngx_http_proctor_cache_fill(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* in the body filter, of all that goes out; nothing is taken */
+void ngx_http_proctor_cache_fill_body(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_chain_t *in);
+
+/* ngx_http_proctor_cache_refresh.c: the upstream asked behind an answer */
+
+/* 1: nobody waits for this request's answer */
+ngx_uint_t ngx_http_proctor_cache_behind(const ngx_http_proctor_ctx_t *ctx);
+/* it was refused: NGX_DONE */
+ngx_int_t ngx_http_proctor_cache_behind_end(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* the filters */
+ngx_int_t ngx_http_proctor_cache_behind_header(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+ngx_int_t ngx_http_proctor_cache_behind_body(
+    ngx_http_request_t *r, ngx_chain_t *in);
+
+/* ngx_http_proctor_cache_write.c: what changes something */
+
+/* the step: readers are warned before it happens */
+ngx_int_t ngx_http_proctor_cache_write(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* in the header filter */
+void ngx_http_proctor_cache_write_answer(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+ngx_int_t ngx_http_proctor_cache_write_log(ngx_http_request_t *r);
+
+/* ngx_http_proctor_cache_area.c: this worker among those of its machine */
+
+ngx_int_t ngx_http_proctor_cache_area_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_main_conf_t *mcf);
+void ngx_http_proctor_cache_area_exit(ngx_http_proctor_cache_worker_t *w);
+/* a member of the status page: this machine's counters */
+u_char *ngx_http_proctor_cache_show(
+    u_char *p, u_char *last, ngx_http_request_t *r);
+
 /* ngx_http_proctor_zone.c: what the workers of a machine share */
 
 char *ngx_http_proctor_zone_conf(
@@ -438,6 +558,9 @@ void ngx_http_proctor_zone_unlock(ngx_http_proctor_zone_t *zone);
    not evicted before the lock is released; NULL: there is no room */
 void *ngx_http_proctor_zone_get_locked(
     ngx_http_proctor_zone_t *zone, const proctor_str_t *key, size_t size);
+/* what the cache shares; zeroed when the zone is made */
+ngx_http_proctor_cache_area_t *ngx_http_proctor_zone_cache(
+    ngx_http_proctor_zone_t *zone);
 /* ms of the clock by which this limit is measured */
 int64_t ngx_http_proctor_zone_now(const proctor_limit_t *limit);
 
@@ -462,11 +585,17 @@ void ngx_http_proctor_key_headers(ngx_http_proctor_main_conf_t *mcf);
 
 typedef enum {
     NGX_HTTP_PROCTOR_HEADER_OTHER = 0,
-    NGX_HTTP_PROCTOR_HEADER_WITHHELD,   /* never reaches the upstream */
-    NGX_HTTP_PROCTOR_HEADER_CLAIMED,    /* nor does this; on whose behalf */
-    NGX_HTTP_PROCTOR_HEADER_REQUEST_ID, /* ours is sent */
-    NGX_HTTP_PROCTOR_HEADER_CODING,     /* withheld where links are ours */
-    NGX_HTTP_PROCTOR_HEADER_OVERRIDE,   /* refused: method override */
+    NGX_HTTP_PROCTOR_HEADER_WITHHELD,     /* never reaches the upstream */
+    NGX_HTTP_PROCTOR_HEADER_CLAIMED,      /* nor does this; on whose behalf */
+    NGX_HTTP_PROCTOR_HEADER_REQUEST_ID,   /* ours is sent */
+    NGX_HTTP_PROCTOR_HEADER_CODING,       /* withheld where links are ours, or
+                                         the answer may be stored */
+    NGX_HTTP_PROCTOR_HEADER_CONDITION,    /* withheld then */
+    NGX_HTTP_PROCTOR_HEADER_NEGOTIATION,  /* as well */
+    NGX_HTTP_PROCTOR_HEADER_PRECONDITION, /* never answered by the cache */
+    NGX_HTTP_PROCTOR_HEADER_CONTROL,
+    NGX_HTTP_PROCTOR_HEADER_PRAGMA,
+    NGX_HTTP_PROCTOR_HEADER_OVERRIDE, /* refused: method override */
     NGX_HTTP_PROCTOR_HEADER_EXPECT,
     NGX_HTTP_PROCTOR_HEADER_BODY_TYPE,
     NGX_HTTP_PROCTOR_HEADER_BODY_CODING
@@ -488,9 +617,16 @@ void ngx_http_proctor_forward_wrap(
 ngx_int_t ngx_http_proctor_answer_init(ngx_conf_t *cf);
 /* the answer came from the upstream, and nginx did not overrule it */
 ngx_uint_t ngx_http_proctor_answer_upstream(ngx_http_request_t *r);
+/* nothing that an answer said of itself goes out */
+void ngx_http_proctor_answer_forget(ngx_http_request_t *r);
+/* nor what an upstream must not say to a caller */
+void ngx_http_proctor_answer_scrub(ngx_http_request_t *r);
 
 /* ngx_http_proctor_links.c: the gateway's origin for links in answers */
 
+/* the gateway's, as this client knows it */
+ngx_int_t ngx_http_proctor_links_origin(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_str_t *origin);
 /* this answer's body has to go through the rewriter */
 ngx_uint_t ngx_http_proctor_links_wanted(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
@@ -562,6 +698,11 @@ char *ngx_http_proctor_audit_conf(
 /* once all directives are known */
 ngx_int_t ngx_http_proctor_audit_conf_init(
     ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
+
+/* ngx_http_proctor_audit_zone.c: the newest checkpoint, to whom may ask */
+
+char *ngx_http_proctor_audit_zone_conf(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* ngx_http_proctor_audit_worker.c: what a worker has of it */
 

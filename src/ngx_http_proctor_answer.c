@@ -21,8 +21,8 @@ static ngx_http_proctor_error_e ngx_http_proctor_answer_judge(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_answer_replace(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static void ngx_http_proctor_answer_forget(ngx_http_request_t *r);
-static void ngx_http_proctor_answer_scrub(ngx_http_request_t *r);
+static ngx_int_t ngx_http_proctor_answer_out(
+    ngx_http_request_t *r, ngx_chain_t *in);
 static ngx_int_t ngx_http_proctor_answer_body(
     ngx_http_request_t *r, ngx_chain_t *in);
 static ngx_int_t ngx_http_proctor_answer_send_reply(
@@ -81,7 +81,11 @@ ngx_http_proctor_answer_header(ngx_http_request_t *r)
     ngx_http_proctor_ctx_t *ctx;
 
     if (r != r->main) {
-        return ngx_http_proctor_next_header(r);
+        ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+
+        return ngx_http_proctor_cache_behind(ctx)
+                   ? ngx_http_proctor_cache_behind_header(r, ctx)
+                   : ngx_http_proctor_next_header(r);
     }
 
     ctx = ngx_http_proctor_run_ctx(r);
@@ -100,14 +104,18 @@ ngx_http_proctor_answer_header(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ngx_http_proctor_audit_answer(r, ctx) == NGX_ERROR
-        || ngx_http_proctor_quota_answer(r, ctx) != NGX_OK) {
+    if (ngx_http_proctor_audit_answer(r, ctx) == NGX_ERROR) {
         return NGX_ERROR;
     }
 
     ngx_http_proctor_answer_scrub(r);
+    ngx_http_proctor_cache_fill(r, ctx);
+    ngx_http_proctor_cache_write_answer(r, ctx);
 
-    if (ngx_http_proctor_header_add(r, "X-Request-Id", &ctx->rid) != NGX_OK) {
+    if (ngx_http_proctor_quota_answer(r, ctx) != NGX_OK
+        || ngx_http_proctor_cache_say(r, ctx) != NGX_OK
+        || ngx_http_proctor_header_add(r, "X-Request-Id", &ctx->rid)
+               != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -119,6 +127,7 @@ static ngx_int_t
 ngx_http_proctor_answer_decide(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
+    ngx_int_t rc;
     ngx_http_proctor_error_e code;
 
     if (ctx->reply.len != 0) {
@@ -132,6 +141,11 @@ ngx_http_proctor_answer_decide(
     }
 
     code = ngx_http_proctor_answer_judge(r, ctx);
+    rc = ngx_http_proctor_cache_stale(r, ctx, code);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
 
     if (code == NGX_HTTP_PROCTOR_UPSTREAM_CREDENTIAL) {
         ngx_http_proctor_key_refused(r, ctx);
@@ -275,9 +289,7 @@ ngx_http_proctor_answer_replace(
 }
 
 
-/* nothing that the refused answer said of itself goes out */
-
-static void
+void
 ngx_http_proctor_answer_forget(ngx_http_request_t *r)
 {
     ngx_table_elt_t *h;
@@ -296,12 +308,9 @@ ngx_http_proctor_answer_forget(ngx_http_request_t *r)
 }
 
 
-/*
- * What an upstream must not say to a caller: the names between proxies, and a
- * request id, which is the gateway's to give.
- */
+/* the names between proxies, and a request id, which is the gateway's to give */
 
-static void
+void
 ngx_http_proctor_answer_scrub(ngx_http_request_t *r)
 {
     ngx_str_t *name;
@@ -335,7 +344,7 @@ ngx_http_proctor_answer_body(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
 
-    if (ctx == NULL || r != r->main) {
+    if (ctx == NULL || (r != r->main && !ngx_http_proctor_cache_behind(ctx))) {
         return ngx_http_proctor_next_body(r, in);
     }
 
@@ -354,10 +363,31 @@ ngx_http_proctor_answer_body(ngx_http_request_t *r, ngx_chain_t *in)
     case NGX_HTTP_PROCTOR_LINKS:
         if (in != NULL) {
             return ngx_http_proctor_links_body(
-                r, ctx, in, ngx_http_proctor_next_body);
+                r, ctx, in, ngx_http_proctor_answer_out);
         }
 
         break;
+    }
+
+    return ngx_http_proctor_answer_out(r, in);
+}
+
+
+/* what goes out is what is stored */
+
+static ngx_int_t
+ngx_http_proctor_answer_out(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_proctor_ctx_t *ctx;
+
+    if (r != r->main) {
+        return ngx_http_proctor_cache_behind_body(r, in);
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+
+    if (ctx->cache != NULL) {
+        ngx_http_proctor_cache_fill_body(r, ctx, in);
     }
 
     return ngx_http_proctor_next_body(r, in);
@@ -389,7 +419,7 @@ ngx_http_proctor_answer_send_reply(
 
     b->start = b->pos = ctx->reply.data;
     b->end = b->last = ctx->reply.data + ctx->reply.len;
-    b->memory = 1;
+    b->memory = (ctx->reply.len != 0);
     b->last_buf = 1;
     b->last_in_chain = 1;
 

@@ -32,6 +32,10 @@ ngx_http_proctor_audit(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (audit->seal.sealer.lock == -1) {
+        return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_AUDIT_DOWN, NULL);
+    }
+
     ctx->intent_id = ++audit->counter;
 
     if (audit->conf->fsync == NGX_HTTP_PROCTOR_AUDIT_NEVER) {
@@ -70,13 +74,15 @@ static ngx_int_t
 ngx_http_proctor_audit_now(ngx_http_proctor_ctx_t *ctx,
     ngx_http_proctor_audit_t *audit, ngx_http_request_t *r)
 {
+    size_t len;
     u_char *line;
 
     line = ngx_http_proctor_audit_lines_room(audit);
+    len = ngx_http_proctor_audit_record_intent(r, ctx, line);
 
-    if (ngx_http_proctor_audit_lines_write(
-            audit, ngx_http_proctor_audit_record_intent(r, ctx, line))
-        != NGX_OK) {
+    ngx_http_proctor_audit_stream(audit, ctx, line, len);
+
+    if (ngx_http_proctor_audit_lines_write(audit, len) != NGX_OK) {
         return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_AUDIT_DOWN, NULL);
     }
 

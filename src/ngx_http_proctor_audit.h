@@ -7,6 +7,9 @@
  *     audit_record.c     a request as a record
  *     audit_lines.c      lines that gather, and leave in one write()
  *     audit_conf.c       the directive
+ *     audit_stream.c     a copy of each record, in Redis
+ *     audit_zone.c       the newest checkpoint, for all workers
+ *     audit_seal.c       when the sealer has its rounds
  *     audit_worker.c     what a worker has of all this
  */
 
@@ -14,7 +17,7 @@
 #define NGX_HTTP_PROCTOR_AUDIT_H_INCLUDED
 
 #include "ngx_http_proctor.h"
-#include "proctor_audit_file.h"
+#include "proctor_sealer.h"
 
 
 #define NGX_HTTP_PROCTOR_AUDIT_QUEUE 1024 /* intents that wait for the disk */
@@ -25,6 +28,8 @@ typedef enum {
     NGX_HTTP_PROCTOR_AUDIT_NEVER
 } ngx_http_proctor_audit_fsync_e;
 
+typedef struct ngx_http_proctor_audit_zone_s ngx_http_proctor_audit_zone_t;
+
 struct ngx_http_proctor_audit_conf_s {
     ngx_str_t file; /* NUL-terminated */
     ngx_str_t name; /* of the gateway: the origin */
@@ -33,7 +38,8 @@ struct ngx_http_proctor_audit_conf_s {
     ngx_msec_t timeout;
     ngx_msec_t checkpoint;
     ngx_uint_t stream;
-    proctor_note_signer_t *signer;
+    proctor_note_signer_t *signer; /* NULL: no key */
+    ngx_http_proctor_audit_zone_t *zone;
 };
 
 
@@ -55,7 +61,8 @@ struct ngx_http_proctor_audit_intent_s {
     size_t id_len;
     u_char rid[NGX_HTTP_PROCTOR_RID_MAX];
     size_t rid_len;
-    size_t end; /* of its line in the batch */
+    size_t end;    /* of its line in the batch */
+    size_t denied; /* length of the line that says so, when it was left */
     size_t len;
     u_char line[PROCTOR_AUDIT_LINE];
 };
@@ -69,10 +76,16 @@ typedef struct {
     size_t len;
     size_t done;
     int rc;
-#if (NGX_THREADS)
     ngx_thread_task_t *task;
-#endif
 } ngx_http_proctor_audit_commit_t;
+
+typedef struct {
+    proctor_sealer_t sealer; /* the thread's, while the task is under way */
+    int64_t now_us;
+    int rc;
+    time_t said; /* when a failure was last spoken of */
+    ngx_thread_task_t *task;
+} ngx_http_proctor_audit_seal_t;
 
 struct ngx_http_proctor_audit_s {
     ngx_http_proctor_main_conf_t *mcf;
@@ -98,6 +111,7 @@ struct ngx_http_proctor_audit_s {
     ngx_queue_t flying;
     ngx_http_proctor_audit_commit_t commit;
 
+    ngx_http_proctor_audit_seal_t seal;
     ngx_event_t tick;
 };
 
@@ -154,5 +168,32 @@ void ngx_http_proctor_audit_lines_flush(ngx_http_proctor_audit_t *audit);
 /* speaks of what happened to a file, and of failures once a minute */
 void ngx_http_proctor_audit_lines_say(ngx_http_proctor_audit_t *audit,
     proctor_audit_file_t *file, const char *consequence);
+
+
+/* ngx_http_proctor_audit_stream.c */
+
+void ngx_http_proctor_audit_stream(ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_ctx_t *ctx, const u_char *line, size_t len);
+
+/* ngx_http_proctor_audit_zone.c */
+
+ngx_int_t ngx_http_proctor_audit_zone_add(
+    ngx_conf_t *cf, ngx_http_proctor_audit_conf_t *audit);
+void ngx_http_proctor_audit_zone_set(ngx_http_proctor_audit_zone_t *zone,
+    const proctor_checkpoint_t *checkpoint, const char *text, size_t len);
+/* when a worker starts */
+void ngx_http_proctor_audit_zone_load(ngx_http_proctor_audit_conf_t *audit);
+/* what is to be told to each handle of a file */
+const proctor_audit_newest_t *ngx_http_proctor_audit_zone_link(
+    ngx_http_proctor_audit_zone_t *zone);
+
+/* ngx_http_proctor_audit_seal.c */
+
+/* NGX_DECLINED: this worker may not make durable operations */
+ngx_int_t ngx_http_proctor_audit_seal_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
+/* a round in the background, unless one is under way */
+void ngx_http_proctor_audit_seal(ngx_http_proctor_audit_t *audit);
+void ngx_http_proctor_audit_seal_exit(ngx_http_proctor_audit_t *audit);
 
 #endif /* NGX_HTTP_PROCTOR_AUDIT_H_INCLUDED */

@@ -49,6 +49,8 @@ ngx_http_proctor_audit_commit_init(
 
     proctor_audit_file_init(&commit->file, (char *) audit->conf->file.data,
         (char *) audit->conf->name.data);
+    commit->file.newest = ngx_http_proctor_audit_zone_link(audit->conf->zone);
+    commit->file.ordered = 1;
 
     return NGX_OK;
 }
@@ -127,7 +129,6 @@ ngx_http_proctor_audit_commit_batch(ngx_http_proctor_audit_t *audit)
         ngx_memcpy(commit->batch + commit->len, intent->line, intent->len);
         commit->len = need;
         intent->end = need;
-        intent->len = 0;
 
     } while (audit->nwaiting != 0
              && audit->conf->fsync != NGX_HTTP_PROCTOR_AUDIT_ALWAYS);
@@ -212,12 +213,16 @@ ngx_http_proctor_audit_commit_settle(
         ctx->intent = NULL;
         ctx->audit = (intent->end <= done) ? NGX_HTTP_PROCTOR_AUDIT_WRITTEN
                                            : NGX_HTTP_PROCTOR_AUDIT_NONE;
-        ngx_free(intent);
+        if (rc == PROCTOR_OK) {
+            ngx_http_proctor_audit_stream(
+                audit, ctx, intent->line, intent->len);
 
-        if (rc != PROCTOR_OK) {
+        } else {
             (void) ngx_http_proctor_refuse(
                 ctx, NGX_HTTP_PROCTOR_AUDIT_DOWN, NULL);
         }
+
+        ngx_free(intent);
 
         ngx_http_proctor_run_resume(r); /* r may be gone */
     }
@@ -239,8 +244,8 @@ ngx_http_proctor_audit_commit_end(ngx_http_proctor_audit_t *audit,
             audit, ngx_http_proctor_audit_record_late(intent, line));
 
     } else {
-        ngx_memcpy(line, intent->line, intent->len);
-        ngx_http_proctor_audit_lines_add(audit, intent->len);
+        ngx_memcpy(line, intent->line, intent->denied);
+        ngx_http_proctor_audit_lines_add(audit, intent->denied);
     }
 
     ngx_free(intent);

@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_proctor_audit.h"
+#include <sys/vfs.h>
 
 
 typedef enum {
@@ -29,6 +30,11 @@ static ngx_int_t ngx_http_proctor_audit_conf_option(
 static ngx_int_t ngx_http_proctor_audit_conf_set(
     const ngx_http_proctor_audit_option_t *option, ngx_str_t value,
     ngx_http_proctor_audit_conf_t *audit);
+static ngx_int_t ngx_http_proctor_audit_conf_place(
+    ngx_conf_t *cf, ngx_http_proctor_audit_conf_t *audit);
+static ngx_int_t ngx_http_proctor_audit_conf_key(
+    ngx_conf_t *cf, ngx_http_proctor_audit_conf_t *audit);
+static void ngx_http_proctor_audit_conf_free(void *data);
 
 
 static const ngx_conf_enum_t ngx_http_proctor_audit_fsyncs[] = {
@@ -64,6 +70,26 @@ static const ngx_http_proctor_audit_option_t
     };
 
 
+/* file systems of another machine's or process's (statfs(2)) */
+
+typedef struct {
+    uint32_t magic;
+    const char *name;
+} ngx_http_proctor_audit_fs_t;
+
+static const ngx_http_proctor_audit_fs_t ngx_http_proctor_audit_fs[] = {
+    { 0x6969, "NFS" },
+    { 0x65735546, "FUSE" },
+    { 0xff534d42, "CIFS" },
+    { 0xfe534d42, "SMB" },
+    { 0x517b, "SMB" },
+    { 0x01021997, "9P" },
+    { 0x00c36400, "Ceph" },
+    { 0x5346414f, "AFS" },
+    { 0, NULL },
+};
+
+
 char *
 ngx_http_proctor_audit_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -87,13 +113,21 @@ ngx_http_proctor_audit_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     audit->file = value[1];
-    audit->name = cf->cycle->hostname;
     audit->timeout = 1000;
     audit->checkpoint = 1000;
 
     if (ngx_conf_full_name(cf->cycle, &audit->file, 0) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
+
+    audit->name.len = cf->cycle->hostname.len;
+    audit->name.data = ngx_pnalloc(cf->pool, audit->name.len + 1);
+    if (audit->name.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_cpystrn(
+        audit->name.data, cf->cycle->hostname.data, audit->name.len + 1);
 
     for (i = 2; i < cf->args->nelts; i++) {
         if (ngx_http_proctor_audit_conf_option(&value[i], audit) != NGX_OK) {
@@ -176,11 +210,123 @@ ngx_int_t
 ngx_http_proctor_audit_conf_init(
     ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
 {
-    if (mcf->audit->stream && mcf->redis == NULL) {
+    ngx_http_proctor_audit_conf_t *audit = mcf->audit;
+
+    if (audit->stream && mcf->redis == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
             "proctor audit: \"stream=on\" needs a proctor_redis");
         return NGX_ERROR;
     }
 
+    if (!proctor_note_is_name((char *) audit->name.data, audit->name.len)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "proctor audit: \"%V\" cannot be the origin of checkpoints: give "
+            "an \"origin=\" of letters, digits and \"._:/-\"",
+            &audit->name);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_proctor_audit_conf_place(cf, audit) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (audit->key.len == 0) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+            "proctor audit: without \"key=\" nothing is signed, and nobody "
+            "can prove that \"%V\" was not edited",
+            &audit->file);
+
+    } else if (ngx_http_proctor_audit_conf_key(cf, audit) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_proctor_audit_zone_add(cf, audit);
+}
+
+
+/* a directory whose files are in their place, and stay locked and linked */
+
+static ngx_int_t
+ngx_http_proctor_audit_conf_place(
+    ngx_conf_t *cf, ngx_http_proctor_audit_conf_t *audit)
+{
+    u_char *p;
+    ngx_str_t dir;
+    struct statfs fs;
+    const ngx_http_proctor_audit_fs_t *bad;
+
+    dir.data = ngx_pnalloc(cf->temp_pool, audit->file.len + 1);
+    if (dir.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(dir.data, audit->file.data, audit->file.len);
+
+    while (p > dir.data + 1 && *--p != '/') {
+        /* void */
+    }
+
+    *p = '\0';
+    dir.len = p - dir.data;
+
+    if (statfs((char *) dir.data, &fs) == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+            "proctor audit: \"%V\" has no directory", &audit->file);
+        return NGX_ERROR;
+    }
+
+    for (bad = ngx_http_proctor_audit_fs; bad->name != NULL; bad++) {
+        if ((uint32_t) fs.f_type == bad->magic) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                "proctor audit: \"%V\" is on %s, which does not promise that "
+                "appended lines stay whole and locks hold",
+                &audit->file, bad->name);
+            return NGX_ERROR;
+        }
+    }
+
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_proctor_audit_conf_key(
+    ngx_conf_t *cf, ngx_http_proctor_audit_conf_t *audit)
+{
+    int rc;
+    ngx_str_t pem;
+    const char *reason;
+    ngx_pool_cleanup_t *cln;
+
+    cln = ngx_pool_cleanup_add(cf->pool, sizeof(proctor_note_signer_t));
+
+    if (cln == NULL || ngx_conf_full_name(cf->cycle, &audit->key, 1) != NGX_OK
+        || ngx_http_proctor_conf_load(cf, &audit->key, &pem) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    audit->signer = cln->data;
+    reason = "cannot be read";
+
+    rc = proctor_note_signer_load(audit->signer, (char *) audit->name.data,
+        (char *) pem.data, pem.len, &reason);
+
+    ngx_explicit_memzero(pem.data, pem.len);
+
+    if (rc != PROCTOR_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "proctor audit: \"%V\" %s",
+            &audit->key, reason);
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_proctor_audit_conf_free;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_proctor_audit_conf_free(void *data)
+{
+    proctor_note_signer_free(data);
 }

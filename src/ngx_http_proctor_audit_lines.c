@@ -37,6 +37,7 @@ ngx_http_proctor_audit_lines_init(
 
     proctor_audit_file_init(&audit->file, (char *) audit->conf->file.data,
         (char *) audit->conf->name.data);
+    audit->file.newest = ngx_http_proctor_audit_zone_link(audit->conf->zone);
 
     return NGX_OK;
 }

@@ -43,6 +43,8 @@ ngx_http_proctor_audit_answer(
     line = ngx_http_proctor_audit_lines_room(audit);
     len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
 
+    ngx_http_proctor_audit_stream(audit, ctx, line, len);
+
     if (ngx_http_proctor_audit_lines_write(audit, len) == NGX_OK) {
         return NGX_OK;
     }
@@ -101,6 +103,7 @@ ngx_http_proctor_audit_outcome_sent(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_proctor_audit_end(ngx_http_request_t *r)
 {
+    size_t len;
     u_char *line;
     ngx_http_proctor_ctx_t *ctx;
     ngx_http_proctor_audit_t *audit;
@@ -131,8 +134,10 @@ ngx_http_proctor_audit_end(ngx_http_request_t *r)
     }
 
     line = ngx_http_proctor_audit_lines_room(audit);
-    ngx_http_proctor_audit_lines_add(
-        audit, ngx_http_proctor_audit_record_call(r, ctx, line));
+    len = ngx_http_proctor_audit_record_call(r, ctx, line);
+
+    ngx_http_proctor_audit_stream(audit, ctx, line, len);
+    ngx_http_proctor_audit_lines_add(audit, len);
 
     return NGX_OK;
 }
@@ -144,6 +149,7 @@ static void
 ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_t *audit)
 {
+    size_t len;
     u_char *line;
     ngx_str_t result;
     ngx_http_proctor_audit_intent_t *intent = ctx->intent;
@@ -160,7 +166,9 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
             (ctx->refusal.code == NGX_HTTP_PROCTOR_FINE) ? gone : timeout;
         intent->reason = ngx_http_proctor_variable_reason(ctx);
         intent->status = r->headers_out.status;
-        intent->len = ngx_http_proctor_audit_record_call(r, ctx, intent->line);
+        intent->denied =
+            ngx_http_proctor_audit_record_call(r, ctx, intent->line);
+        ngx_http_proctor_audit_stream(audit, ctx, intent->line, intent->denied);
 
         ngx_http_proctor_audit_commit_leave(audit, intent);
         return;
@@ -175,8 +183,10 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
     ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
 
     line = ngx_http_proctor_audit_lines_room(audit);
-    ngx_http_proctor_audit_lines_settle(
-        audit, ngx_http_proctor_audit_record_outcome(r, ctx, &result, line));
+    len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
+
+    ngx_http_proctor_audit_stream(audit, ctx, line, len);
+    ngx_http_proctor_audit_lines_settle(audit, len);
 }
 
 

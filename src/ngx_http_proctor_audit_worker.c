@@ -31,9 +31,12 @@ ngx_http_proctor_audit_worker_create(
     /* over a limit of the process's is a failure of write(), not its end */
     (void) signal(SIGXFSZ, SIG_IGN);
 
+    ngx_http_proctor_audit_zone_load(audit->conf);
+
     if (ngx_http_proctor_audit_record_init(cycle, audit) != NGX_OK
         || ngx_http_proctor_audit_lines_init(cycle, audit) != NGX_OK
-        || ngx_http_proctor_audit_commit_init(cycle, audit) != NGX_OK) {
+        || ngx_http_proctor_audit_commit_init(cycle, audit) != NGX_OK
+        || ngx_http_proctor_audit_seal_init(cycle, audit) == NGX_ERROR) {
         return NULL;
     }
 
@@ -71,6 +74,8 @@ ngx_http_proctor_audit_worker_tick(ngx_event_t *ev)
         proctor_audit_file_close(&audit->commit.file);
     }
 
+    ngx_http_proctor_audit_seal(audit);
+
     if (!ngx_exiting) {
         ngx_add_timer(ev, audit->conf->checkpoint);
     }
@@ -82,6 +87,7 @@ ngx_http_proctor_audit_worker_destroy(ngx_http_proctor_audit_t *audit)
 {
     ngx_http_proctor_audit_commit_exit(audit);
     ngx_http_proctor_audit_lines_flush(audit);
+    ngx_http_proctor_audit_seal_exit(audit);
 
     proctor_audit_file_close(&audit->file);
     free(audit->owed);

@@ -212,6 +212,7 @@ ngx_http_proctor_body_rules(
     policy = proctor_team_policy(ctx->key->team, ctx->operation);
 
     job->contract = ctx->operation->body;
+    job->cached = (ctx->operation->cache != NULL);
     job->policy = (policy == NULL) ? NULL : policy->body;
 }
 
@@ -243,6 +244,11 @@ ngx_http_proctor_body_job(ngx_http_proctor_body_job_t *job)
         job->rc = PROCTOR_INVALID;
         job->doc->error = "takes too long to check";
         job->doc->error_offset = 0;
+        return;
+    }
+
+    if (job->cached) {
+        job->rc = proctor_cache_body(job->doc, job->canonical);
     }
 }
 
@@ -255,6 +261,7 @@ ngx_http_proctor_body_result(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 
     ctx->body_hashed = job->hashed;
     ngx_memcpy(ctx->body_sha256, job->sha256, PROCTOR_SHA256_LEN);
+    ngx_memcpy(ctx->body_canonical, job->canonical, PROCTOR_SHA256_LEN);
 
     if (job->rc == PROCTOR_ERROR) {
         return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);

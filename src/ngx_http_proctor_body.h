@@ -7,6 +7,7 @@
 #define NGX_HTTP_PROCTOR_BODY_H_INCLUDED
 
 #include "ngx_http_proctor.h"
+#include "proctor_cache.h"
 
 
 /* One body and everything it is held against; nothing else is touched. */
@@ -22,6 +23,8 @@ typedef struct {
     proctor_violations_t invalid;
     proctor_violations_t denied;
     ngx_uint_t hashed;
+    ngx_uint_t cached; /* `canonical` is wanted */
+    unsigned char canonical[PROCTOR_SHA256_LEN];
     unsigned char sha256[PROCTOR_SHA256_LEN];
 } ngx_http_proctor_body_job_t;
 

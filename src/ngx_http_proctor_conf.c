@@ -27,8 +27,6 @@ static const proctor_contract_t *ngx_http_proctor_conf_find(
     ngx_http_proctor_main_conf_t *mcf, ngx_str_t *name);
 static proctor_arena_t *ngx_http_proctor_conf_arena(ngx_conf_t *cf);
 static void ngx_http_proctor_conf_destroy(void *data);
-static ngx_int_t ngx_http_proctor_conf_load(
-    ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text);
 static void ngx_http_proctor_conf_fault(
     void *data, const char *pointer, const char *reason);
 
@@ -80,7 +78,8 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
     }
 
     if (ngx_http_proctor_conf_compile_teams(cf, mcf) != NGX_OK
-        || ngx_http_proctor_quota_init(cf, mcf) != NGX_OK) {
+        || ngx_http_proctor_quota_init(cf, mcf) != NGX_OK
+        || ngx_http_proctor_cache_init(cf, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -153,6 +152,7 @@ ngx_http_proctor_conf_create_loc(ngx_conf_t *cf)
 
     conf->mode = NGX_CONF_UNSET_UINT;
     conf->quota_on_error = NGX_CONF_UNSET_UINT;
+    conf->cache = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -171,6 +171,7 @@ ngx_http_proctor_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->mode, prev->mode, NGX_HTTP_PROCTOR_ENFORCE);
     ngx_conf_merge_uint_value(conf->quota_on_error, prev->quota_on_error,
         NGX_HTTP_PROCTOR_QUOTA_DEFAULT);
+    ngx_conf_merge_value(conf->cache, prev->cache, 1);
 
     if (conf->origin == NULL) {
         conf->origin = prev->origin;
@@ -334,7 +335,7 @@ ngx_http_proctor_conf_destroy(void *data)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_conf_load(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text)
 {
     ssize_t n;

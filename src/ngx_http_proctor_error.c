@@ -85,6 +85,8 @@ static const ngx_http_proctor_error_t ngx_http_proctor_errors[] = {
     error("audit_lost", 502, "unexpected",
         "The call was made, but the gateway could not write down how it "
         "ended."),
+    error("not_cached", 504, "unexpected",
+        "There is no stored answer, and only-if-cached was asked for."),
     error("upstream_credential", 502, "unexpected",
         "The gateway's credential was refused by the API."),
     error("upstream_redirect", 502, "unexpected",

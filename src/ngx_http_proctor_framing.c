@@ -191,6 +191,11 @@ ngx_http_proctor_framing_line(ngx_http_proctor_ctx_t *ctx, ngx_table_elt_t *h,
     case NGX_HTTP_PROCTOR_HEADER_OTHER:
     case NGX_HTTP_PROCTOR_HEADER_WITHHELD:
     case NGX_HTTP_PROCTOR_HEADER_CODING:
+    case NGX_HTTP_PROCTOR_HEADER_CONDITION:
+    case NGX_HTTP_PROCTOR_HEADER_NEGOTIATION:
+    case NGX_HTTP_PROCTOR_HEADER_PRECONDITION:
+    case NGX_HTTP_PROCTOR_HEADER_CONTROL:
+    case NGX_HTTP_PROCTOR_HEADER_PRAGMA:
         break;
     }
 

@@ -21,7 +21,7 @@ static ngx_table_elt_t *ngx_http_proctor_key_push(ngx_list_t *list);
 static void ngx_http_proctor_key_line(ngx_http_proctor_main_conf_t *mcf,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_key_line_e line,
     const ngx_str_t *value);
-static ngx_int_t ngx_http_proctor_key_authorization(
+static void ngx_http_proctor_key_authorization(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_uint_t ngx_http_proctor_key_used(
     ngx_http_proctor_main_conf_t *mcf, const proctor_account_t *account);
@@ -42,6 +42,8 @@ static const struct {
 } ngx_http_proctor_key_lines[NGX_HTTP_PROCTOR_KEY_LINES] = {
     { ngx_string("X-Request-Id"), "x-request-id" },
     { ngx_string("Accept-Encoding"), "accept-encoding" },
+    { ngx_string("If-None-Match"), "if-none-match" },
+    { ngx_string("If-Modified-Since"), "if-modified-since" },
     { ngx_string("Authorization"), "authorization" },
 };
 
@@ -68,6 +70,14 @@ static ngx_http_proctor_key_name_t ngx_http_proctor_key_names[] = {
     { ngx_string("accept-encoding"), NGX_HTTP_PROCTOR_HEADER_CODING },
     { ngx_string("range"), NGX_HTTP_PROCTOR_HEADER_CODING },
     { ngx_string("if-range"), NGX_HTTP_PROCTOR_HEADER_CODING },
+    { ngx_string("if-none-match"), NGX_HTTP_PROCTOR_HEADER_CONDITION },
+    { ngx_string("if-modified-since"), NGX_HTTP_PROCTOR_HEADER_CONDITION },
+    { ngx_string("if-match"), NGX_HTTP_PROCTOR_HEADER_PRECONDITION },
+    { ngx_string("if-unmodified-since"), NGX_HTTP_PROCTOR_HEADER_PRECONDITION },
+    { ngx_string("accept"), NGX_HTTP_PROCTOR_HEADER_NEGOTIATION },
+    { ngx_string("accept-language"), NGX_HTTP_PROCTOR_HEADER_NEGOTIATION },
+    { ngx_string("cache-control"), NGX_HTTP_PROCTOR_HEADER_CONTROL },
+    { ngx_string("pragma"), NGX_HTTP_PROCTOR_HEADER_PRAGMA },
     { ngx_string("x-http-method-override"), NGX_HTTP_PROCTOR_HEADER_OVERRIDE },
     { ngx_string("x-http-method"), NGX_HTTP_PROCTOR_HEADER_OVERRIDE },
     { ngx_string("x-method-override"), NGX_HTTP_PROCTOR_HEADER_OVERRIDE },
@@ -172,7 +182,9 @@ ngx_http_proctor_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return ngx_http_proctor_key_authorization(r, ctx);
+    ngx_http_proctor_key_authorization(r, ctx);
+
+    return NGX_OK;
 }
 
 
@@ -181,9 +193,10 @@ ngx_http_proctor_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 static ngx_int_t
 ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    ngx_uint_t n, links;
+    ngx_uint_t n, plain;
     ngx_list_part_t *part;
     ngx_table_elt_t *h, *copy;
+    ngx_str_t value;
     ngx_http_proctor_header_e what;
     ngx_http_proctor_headers_t it;
     ngx_http_proctor_main_conf_t *mcf;
@@ -205,7 +218,8 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     }
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
-    links = (ctx->operation == NULL) ? 0 : ctx->operation->nlinks;
+    plain = ngx_http_proctor_cache_withholds(ctx)
+            || (ctx->operation != NULL && ctx->operation->nlinks != 0);
     it.part = &r->headers_in.headers.part;
     it.i = 0;
 
@@ -217,7 +231,10 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         if (what == NGX_HTTP_PROCTOR_HEADER_WITHHELD
             || what == NGX_HTTP_PROCTOR_HEADER_REQUEST_ID
             || what == NGX_HTTP_PROCTOR_HEADER_CLAIMED
-            || (what == NGX_HTTP_PROCTOR_HEADER_CODING && links != 0)) {
+            || (what == NGX_HTTP_PROCTOR_HEADER_CODING && plain)
+            || ((what == NGX_HTTP_PROCTOR_HEADER_CONDITION
+                    || what == NGX_HTTP_PROCTOR_HEADER_NEGOTIATION)
+                && ngx_http_proctor_cache_withholds(ctx))) {
             continue;
         }
 
@@ -228,45 +245,45 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     ngx_http_proctor_key_line(
         mcf, ctx, NGX_HTTP_PROCTOR_KEY_REQUEST_ID, &ctx->rid);
 
-    if (links != 0) {
+    if (plain) {
         ngx_http_proctor_key_line(
             mcf, ctx, NGX_HTTP_PROCTOR_KEY_CODING, &identity);
+    }
+
+    if (ngx_http_proctor_cache_validator(ctx, "etag", &value)) {
+        ngx_http_proctor_key_line(
+            mcf, ctx, NGX_HTTP_PROCTOR_KEY_NONE_MATCH, &value);
+    }
+
+    if (ngx_http_proctor_cache_validator(ctx, "last-modified", &value)) {
+        ngx_http_proctor_key_line(
+            mcf, ctx, NGX_HTTP_PROCTOR_KEY_MODIFIED_SINCE, &value);
     }
 
     return NGX_OK;
 }
 
 
-static ngx_int_t
+static void
 ngx_http_proctor_key_authorization(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    u_char *p;
     ngx_str_t value;
-    const proctor_str_t *secret;
+    const proctor_str_t *key;
     ngx_http_proctor_main_conf_t *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
     ctx->account_key = ngx_http_proctor_key_used(mcf, ctx->account);
-    secret = &ctx->account->keys[ctx->account_key];
+    key = &ctx->account->keys[ctx->account_key];
 
-    value.len = sizeof("Bearer ") - 1 + secret->len;
-    value.data = ngx_pnalloc(r->pool, value.len + 1);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_cpymem(value.data, "Bearer ", sizeof("Bearer ") - 1);
-    p = ngx_cpymem(p, secret->data, secret->len);
-    *p = '\0';
+    value.data = (u_char *) key->data;
+    value.len = key->len;
 
     ngx_http_proctor_key_line(
         mcf, ctx, NGX_HTTP_PROCTOR_KEY_CREDENTIAL, &value);
 
     ctx->nlent = ctx->lent.part.nelts;
-
-    return NGX_OK;
 }
 
 

@@ -19,8 +19,6 @@ typedef struct {
 } ngx_http_proctor_links_to_t;
 
 
-static ngx_int_t ngx_http_proctor_links_origin(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_str_t *origin);
 static int ngx_http_proctor_links_emit(
     void *data, const char *bytes, size_t len);
 static ngx_buf_t *ngx_http_proctor_links_buf(
@@ -81,7 +79,7 @@ ngx_http_proctor_links_begin(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
 /* proctor_origin, or what the client itself called us */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_links_origin(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_str_t *origin)
 {
@@ -144,7 +142,8 @@ ngx_http_proctor_links_body(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
         b->pos = b->last;
         flush |= b->flush;
 
-        if (b->last_buf && rc == PROCTOR_OK) {
+        if ((b->last_buf || (b->sync && b->last_in_chain))
+            && rc == PROCTOR_OK) {
             last = b;
             rc = proctor_links_end(ctx->links);
         }

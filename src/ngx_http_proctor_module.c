@@ -20,9 +20,13 @@ ngx_http_proctor_step_t ngx_http_proctor_steps[] = {
     { "read", ngx_http_proctor_body_read },     /* wait for the whole body   */
     { "body", ngx_http_proctor_body },          /* does the body fit?        */
     { "verdict", ngx_http_proctor_input_verdict }, /* refuse what did not fit */
+    { "lookup", ngx_http_proctor_cache_lookup }, /* what is it stored as?     */
     { "quota", ngx_http_proctor_quota },         /* is there any left?        */
+    { "ask", ngx_http_proctor_cache_question_alone }, /* Redis, if none did   */
+    { "cache", ngx_http_proctor_cache },         /* do we know the answer?    */
     { "budget", ngx_http_proctor_quota_budget }, /* also for the account?     */
     { "audit", ngx_http_proctor_audit },         /* written down before it is */
+    { "mark", ngx_http_proctor_cache_write },    /* warn readers of a write   */
     { "key", ngx_http_proctor_key },             /* lend the account's key    */
     { NULL, NULL },
 };
@@ -54,6 +58,9 @@ static ngx_command_t ngx_http_proctor_commands[] = {
     { ngx_string("proctor_audit"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
         ngx_http_proctor_audit_conf, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
 
+    { ngx_string("proctor_checkpoint"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+        ngx_http_proctor_audit_zone_conf, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
+
     { ngx_string("proctor_redis"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
         ngx_http_proctor_redis_conf, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
 
@@ -80,6 +87,12 @@ static ngx_command_t ngx_http_proctor_commands[] = {
         ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
         offsetof(ngx_http_proctor_loc_conf_t, quota_on_error),
         ngx_http_proctor_quota_policies },
+
+    { ngx_string("proctor_cache"),
+        NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
+            | NGX_CONF_FLAG,
+        ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET,
+        offsetof(ngx_http_proctor_loc_conf_t, cache), NULL },
 
     { ngx_string("proctor_origin"),
         NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
@@ -155,6 +168,13 @@ ngx_http_proctor_module_start(ngx_conf_t *cf)
     }
 
     *h = ngx_http_proctor_quota_end;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_proctor_cache_write_log;
 
     return ngx_http_proctor_answer_init(cf);
 }

@@ -132,7 +132,16 @@ ngx_http_proctor_redis_reader_integer(
 static void *
 ngx_http_proctor_redis_reader_nil(const redisReadTask *task)
 {
-    return ngx_http_proctor_redis_reader_object(task);
+    ngx_http_proctor_redis_reply_t *reply;
+
+    reply = ngx_http_proctor_redis_reader_object(task);
+
+    if (reply != NULL) {
+        reply->type = NGX_HTTP_PROCTOR_REDIS_NIL; /* the task's: of what it
+                                                     is none */
+    }
+
+    return reply;
 }
 
 

@@ -13,6 +13,8 @@
 
 #include "ngx_http_proctor.h"
 
+#include <endian.h>
+
 
 static ngx_int_t ngx_http_proctor_run_steps(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
@@ -27,7 +29,6 @@ static void ngx_http_proctor_run_capture(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_run_request_id(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static void ngx_http_proctor_run_hex(u_char *dst, uint64_t value);
 
 
 ngx_int_t
@@ -36,11 +37,15 @@ ngx_http_proctor_run(ngx_http_request_t *r)
     ngx_http_proctor_ctx_t *ctx;
     ngx_http_proctor_loc_conf_t *conf;
 
-    if (r != r->main) {
+    ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+
+    if (r != r->main && !ngx_http_proctor_cache_behind(ctx)) {
         return ngx_http_proctor_run_subrequest(r);
     }
 
-    ctx = ngx_http_proctor_run_ctx(r);
+    if (ctx == NULL) {
+        ctx = ngx_http_proctor_run_ctx(r);
+    }
 
     if (ctx == NULL) {
         conf = ngx_http_get_module_loc_conf(r, ngx_http_proctor_module);
@@ -102,16 +107,31 @@ ngx_http_proctor_run_steps(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
             return NGX_DONE; /* r may be gone */
         }
 
-        if (rc == NGX_DECLINED) {
+        if (rc == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        if (ngx_http_proctor_cache_behind(ctx)) {
+            return ngx_http_proctor_cache_behind_end(r, ctx);
+        }
+
+        if (rc != NGX_DECLINED) {
+            return rc; /* NGX_ERROR */
+        }
+
+        if (!ngx_http_proctor_cache_rescue(r, ctx)) {
             ctx->state = NGX_HTTP_PROCTOR_ANSWERED;
             return ngx_http_proctor_error_send(r, ctx);
         }
 
-        return rc; /* NGX_AGAIN, NGX_ERROR */
+        break;
     }
 
     ctx->state = NGX_HTTP_PROCTOR_PASSED;
-    ngx_http_proctor_forward_wrap(r, ctx);
+
+    if (!ngx_http_proctor_cache_answers(r, ctx)) {
+        ngx_http_proctor_forward_wrap(r, ctx);
+    }
 
     return NGX_DECLINED;
 }
@@ -245,6 +265,7 @@ static ngx_int_t
 ngx_http_proctor_run_request_id(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
+    uint64_t counter;
     ngx_http_proctor_worker_t *worker;
     ngx_http_proctor_main_conf_t *mcf;
 
@@ -262,24 +283,11 @@ ngx_http_proctor_run_request_id(
 
     ctx->rid.len = 32;
     ngx_memcpy(ctx->rid.data, worker->rid_prefix, 16);
-    ngx_http_proctor_run_hex(ctx->rid.data + 16, ++worker->rid_counter);
+    counter = htobe64(++worker->rid_counter);
+    (void) proctor_hex_write((char *) ctx->rid.data + 16,
+        (unsigned char *) &counter, sizeof(counter));
 
     return NGX_OK;
-}
-
-
-/* 16 digits */
-
-static void
-ngx_http_proctor_run_hex(u_char *dst, uint64_t value)
-{
-    ngx_uint_t i;
-
-    static const u_char digits[] = "0123456789abcdef";
-
-    for (i = 16; i-- != 0; value >>= 4) {
-        dst[i] = digits[value & 0xf];
-    }
 }
 
 
@@ -291,6 +299,7 @@ ngx_http_proctor_run_cleanup(void *data)
     ngx_http_proctor_ctx_t *ctx = data;
 
     ngx_http_proctor_run_gone(ctx);
+    ngx_http_proctor_cache_gone(ctx);
 }
 
 

@@ -263,6 +263,7 @@ ngx_http_proctor_status_send(ngx_http_proctor_status_t *status)
         "{\"worker\":%ui,\"pid\":%P,\"redis\":", ngx_worker, ngx_pid);
     b->last = ngx_http_proctor_status_redis(b->last, last, status);
     b->last = ngx_http_proctor_status_quotas(b->last, last, status);
+    b->last = ngx_http_proctor_cache_show(b->last, last, r);
     b->last = ngx_slprintf(b->last, last, "}\n");
     b->last_buf = 1;
     b->last_in_chain = 1;

@@ -18,6 +18,7 @@ static ngx_str_t ngx_http_proctor_variable_key(ngx_http_proctor_ctx_t *ctx);
 static ngx_str_t ngx_http_proctor_variable_actor(ngx_http_proctor_ctx_t *ctx);
 static ngx_str_t ngx_http_proctor_variable_operation(
     ngx_http_proctor_ctx_t *ctx);
+static ngx_str_t ngx_http_proctor_variable_cache(ngx_http_proctor_ctx_t *ctx);
 static ngx_str_t ngx_http_proctor_variable_request_id(
     ngx_http_proctor_ctx_t *ctx);
 
@@ -32,6 +33,7 @@ static struct {
     { ngx_string("proctor_operation"), ngx_http_proctor_variable_operation },
     { ngx_string("proctor_decision"), ngx_http_proctor_variable_decision },
     { ngx_string("proctor_reason"), ngx_http_proctor_variable_reason },
+    { ngx_string("proctor_cache"), ngx_http_proctor_variable_cache },
     { ngx_string("proctor_request_id"), ngx_http_proctor_variable_request_id },
     { ngx_null_string, NULL },
 };
@@ -139,6 +141,13 @@ ngx_http_proctor_variable_operation(ngx_http_proctor_ctx_t *ctx)
     return (ctx->operation == NULL)
                ? none
                : ngx_http_proctor_variable_str(&ctx->operation->id);
+}
+
+
+static ngx_str_t
+ngx_http_proctor_variable_cache(ngx_http_proctor_ctx_t *ctx)
+{
+    return ngx_http_proctor_cache_word(ctx);
 }
 
 

@@ -69,6 +69,10 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
         }
     }
 
+    if (worker->redis != NULL && mcf->zone != NULL && mcf->teams != NULL) {
+        return ngx_http_proctor_cache_area_init(cycle, mcf);
+    }
+
     return NGX_OK;
 }
 
@@ -92,6 +96,10 @@ ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
     }
 
     ngx_http_proctor_quota_worker_exit(mcf);
+
+    if (worker->cache != NULL) {
+        ngx_http_proctor_cache_area_exit(worker->cache);
+    }
 
     if (worker->redis != NULL) {
         ngx_http_proctor_redis_destroy(worker->redis);

@@ -9,10 +9,11 @@
  * while holding it.
  *
  * A full zone forgets the record that was not used for the longest time, but
- * none of those that were asked for since the lock was taken.
+ * none of those that were asked for since the lock was taken.  What the cache
+ * shares has a fixed place and is never forgotten.
  */
 
-#include "ngx_http_proctor.h"
+#include "ngx_http_proctor_cache_flight.h"
 
 
 #define NGX_HTTP_PROCTOR_ZONE_MAGIC   0x70726f63
@@ -38,6 +39,7 @@ typedef struct {
     uint64_t turn;
     ngx_queue_t lru;
     ngx_http_proctor_zone_node_t *buckets[NGX_HTTP_PROCTOR_ZONE_BUCKETS];
+    ngx_http_proctor_cache_area_t cache;
 } ngx_http_proctor_zone_sh_t;
 
 struct ngx_http_proctor_zone_s {
@@ -261,6 +263,13 @@ ngx_http_proctor_zone_unlink_locked(
 
     *p = node->next;
     ngx_queue_remove(&node->lru);
+}
+
+
+ngx_http_proctor_cache_area_t *
+ngx_http_proctor_zone_cache(ngx_http_proctor_zone_t *zone)
+{
+    return &zone->sh->cache;
 }
 
 

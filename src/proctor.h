@@ -540,7 +540,8 @@ typedef struct {
 typedef struct {
     proctor_str_t name;
     const proctor_contract_t *contract;
-    proctor_str_t *keys; /* secrets, in the order to be lent */
+    proctor_str_t *keys; /* "Bearer secret", in the order to be lent; each
+                            with a NUL behind it, as header values have */
     unsigned nkeys;
     unsigned index;       /* proctor_teams_account(teams, index) is this one */
     proctor_str_t valve;  /* "proctor:{account}:valve" */
@@ -625,6 +626,12 @@ unsigned proctor_lines_of(proctor_lines_t *lines, const char *pointer);
 /* teams: NULL: contracts only; OK, INVALID: something was said, ERROR */
 int proctor_lint(
     FILE *out, const char *teams, unsigned ncontracts, char *const *contracts);
+
+
+/* proctor_audit_command.c: `proctor audit VERB ...`; returns the exit code */
+
+int proctor_audit_command(int argc, char **argv);
+extern const char proctor_audit_help[];
 
 
 /* proctor_token.c: a team's token, "prk_" and 32 random bytes in base64url */
@@ -867,6 +874,8 @@ ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
 /* the value of a hexadecimal digit, or -1 */
 int proctor_hex(char c);
+/* two lower-case digits a byte; what follows them */
+char *proctor_hex_write(char *dst, const unsigned char *src, size_t len);
 
 
 /* proctor_base64.c: RFC 4648, section 4, with its padding */

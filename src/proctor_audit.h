@@ -253,6 +253,9 @@ int proctor_intents_open(
 /* OK; INVALID: no such intent is open */
 int proctor_intents_close(
     proctor_intents_t *intents, uint64_t worker, uint64_t counter);
+/* NULL: it is not open; until the next change */
+const proctor_intent_t *proctor_intents_find(
+    const proctor_intents_t *intents, uint64_t worker, uint64_t counter);
 /* each that is open, in no order, until fn returns another thing than 0 */
 void proctor_intents_each(const proctor_intents_t *intents,
     int (*fn)(void *data, const proctor_intent_t *intent), void *data);
@@ -388,8 +391,9 @@ typedef enum {
 typedef struct {
     const proctor_merkle_head_t *heads; /* sorted by size; borrowed */
     size_t nheads;
-    const proctor_hash_t *leaves; /* of the file of leaves; borrowed */
-    uint64_t nleaves;
+    /* the note of one leaf: 1, or 0: there is none; NULL: no file of leaves */
+    int (*leaf)(void *data, uint64_t number, proctor_hash_t *leaf);
+    void *data;
     int partial; /* the file before this one was not given */
 } proctor_verify_sealed_t;
 

@@ -5,8 +5,10 @@
  * need no lock between them.  Two things can still cut a line: a full disk, and
  * SIGKILL, which ends a write between two pages.  Whoever writes next finds
  * that the byte before its batch is no newline; its first line is then part of
- * the damaged one and is written again.  The damaged line stays as evidence; it
- * is the sealer that names it.
+ * the damaged one and is written again.  Where the order of lines matters (a
+ * worker's intents are counted), that is too late: a torn line is closed before
+ * the batch is written, for which the writer must be a thread that may wait.
+ * The damaged line stays as evidence; it is the sealer that names it.
  *
  * A descriptor whose fdatasync() failed is not tried again: the kernel may have
  * dropped the pages, and the next call would succeed (fsyncgate).
@@ -20,16 +22,21 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proctor_audit_file.h"
 
 
 #define PROCTOR_AUDIT_FILE_TRIES 4
+#define PROCTOR_AUDIT_FILE_LOOKS 20
+#define PROCTOR_AUDIT_FILE_PAUSE 2000000 /* ns */
 
 
 static int proctor_audit_file_lines(
     proctor_audit_file_t *f, const char *lines, size_t len, size_t *done);
+static int proctor_audit_file_heal(proctor_audit_file_t *f);
 static int proctor_audit_file_again(
     proctor_audit_file_t *f, const char *line, size_t len);
 static ssize_t proctor_audit_file_write(
@@ -107,6 +114,10 @@ proctor_audit_file_lines(
     for (tries = 0; *done < len && tries < PROCTOR_AUDIT_FILE_TRIES; tries++) {
         p = lines + *done;
 
+        if (f->ordered && proctor_audit_file_heal(f) != PROCTOR_OK) {
+            return PROCTOR_ERROR;
+        }
+
         n = proctor_audit_file_write(f, p, len - *done, &torn);
         if (n < 0) {
             return PROCTOR_ERROR;
@@ -119,7 +130,9 @@ proctor_audit_file_lines(
 
         line = (size_t) ((const char *) memchr(p, '\n', (size_t) n) + 1 - p);
 
-        if (torn && proctor_audit_file_again(f, p, line) != PROCTOR_OK) {
+        if (torn
+            && (f->ordered
+                || proctor_audit_file_again(f, p, line) != PROCTOR_OK)) {
             return PROCTOR_ERROR;
         }
 
@@ -128,6 +141,54 @@ proctor_audit_file_lines(
     }
 
     return (*done == len) ? PROCTOR_OK : PROCTOR_ERROR;
+}
+
+
+/*
+ * Closes a line that nobody goes on with.  What has no end now may be a line
+ * that is being written: then the file grows while we look again.
+ */
+
+static int
+proctor_audit_file_heal(proctor_audit_file_t *f)
+{
+    char last;
+    int tries;
+    off_t size;
+    struct stat st;
+    struct timespec pause = { 0, PROCTOR_AUDIT_FILE_PAUSE };
+
+    for (tries = 0, size = -1; tries < PROCTOR_AUDIT_FILE_LOOKS; tries++) {
+
+        if (fstat(f->fd, &st) == -1) {
+            return proctor_audit_place_failed(f, "fstat()");
+        }
+
+        if (st.st_size == f->end || st.st_size == 0) {
+            return PROCTOR_OK;
+        }
+
+        if (pread(f->fd, &last, 1, st.st_size - 1) != 1) {
+            return proctor_audit_place_failed(f, "pread()");
+        }
+
+        if (last == '\n') {
+            return PROCTOR_OK;
+        }
+
+        if (st.st_size == size) {
+            break;
+        }
+
+        size = st.st_size;
+        (void) nanosleep(&pause, NULL);
+    }
+
+    f->end = -1;
+
+    return (write(f->fd, "\n", 1) == 1)
+               ? PROCTOR_OK
+               : proctor_audit_place_failed(f, "write()");
 }
 
 

@@ -30,6 +30,16 @@ typedef enum {
     PROCTOR_AUDIT_FILE_REASONS
 } proctor_audit_file_reason_e;
 
+/* What all writers know of the newest file; both may be called by a thread. */
+
+typedef struct {
+    /* the file before one that is begun now, and its last checkpoint: size 0:
+       none is known; id "": nor is the file */
+    void (*get)(void *data, char *id, proctor_merkle_head_t *head);
+    void (*set)(void *data, const char *id);
+    void *data;
+} proctor_audit_newest_t;
+
 typedef struct {
     const char *path; /* FILE, NUL-terminated */
     const char *name; /* of the gateway: of the origin */
@@ -38,6 +48,7 @@ typedef struct {
     ino_t ino;
     off_t size;  /* less is shrunk */
     off_t end;   /* where this writer's last whole line ended; -1: no line */
+    int ordered; /* lines are never written out of their order; may wait */
     int durable; /* that FILE leads to it is on disk */
     char id[PROCTOR_AUDIT_FILE_ID + 1];
 
@@ -45,9 +56,7 @@ typedef struct {
     ino_t bad_ino;
     proctor_audit_file_reason_e reason; /* of the next one */
 
-    /* the newest checkpoint, for the start record; empty: none is known */
-    char previous[PROCTOR_AUDIT_FILE_ID + 1];
-    proctor_merkle_head_t head;
+    const proctor_audit_newest_t *newest; /* NULL: each is the first */
 
     /* what happened, for the caller's log; who reads it clears it */
     int begun; /* a file was made, for `reason_begun` */
@@ -85,6 +94,10 @@ int proctor_audit_place_ensure(proctor_audit_file_t *f);
 int proctor_audit_place_abandon(proctor_audit_file_t *f);
 /* "moved" */
 const char *proctor_audit_place_word(proctor_audit_file_reason_e reason);
+/* somebody may write to this file as long as fd is open; OK, ERROR */
+int proctor_audit_place_hold(int fd);
+/* somebody may, through another descriptor */
+int proctor_audit_place_is_held(int fd);
 /* the id in a start record, the first line of a file, into
    id[PROCTOR_AUDIT_FILE_ID + 1]; OK, INVALID, ERROR: it cannot be read */
 int proctor_audit_place_id(int fd, char *id);

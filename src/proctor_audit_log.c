@@ -337,8 +337,6 @@ proctor_audit_log_body(
     proctor_audit_line_t *line, const proctor_audit_record_t *record)
 {
     char *p;
-    size_t i;
-    static const char digits[] = "0123456789abcdef";
 
     if (record->body_sha256 == NULL) {
         return;
@@ -346,11 +344,7 @@ proctor_audit_log_body(
 
     p = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_SHA256);
 
-    for (i = 0; i < PROCTOR_SHA256_LEN; i++) {
-        *p++ = digits[record->body_sha256[i] >> 4];
-        *p++ = digits[record->body_sha256[i] & 0xf];
-    }
-
+    p = proctor_hex_write(p, record->body_sha256, PROCTOR_SHA256_LEN);
     *p++ = '"';
 
     p = proctor_audit_log_put(p, PROCTOR_AUDIT_LEN);

@@ -48,7 +48,12 @@ proctor_audit_make(proctor_audit_file_t *f)
     }
 
     memcpy(f->id, id, sizeof(id));
-    rc = proctor_audit_make_begin(f, fd, pin);
+
+    /* held: a pin that nobody holds and nothing leads to is thrown away */
+
+    rc = (proctor_audit_place_hold(fd) == PROCTOR_OK)
+             ? proctor_audit_make_begin(f, fd, pin)
+             : proctor_audit_place_failed(f, "fcntl(F_OFD_SETLK)");
 
     if (rc != PROCTOR_OK) {
         (void) unlink(pin);
@@ -83,6 +88,10 @@ proctor_audit_make_begin(proctor_audit_file_t *f, int fd, const char *pin)
                                  : proctor_audit_place_failed(f, "link()");
     }
 
+    if (f->newest != NULL) {
+        f->newest->set(f->newest->data, f->id);
+    }
+
     /* so that finding it is no replacement of the one before by a copy */
     f->id[0] = '\0';
 
@@ -98,8 +107,10 @@ proctor_audit_make_start(proctor_audit_file_t *f, char *line)
 {
     int n;
     char origin[PROCTOR_CHECKPOINT_ORIGIN_MAX + 1];
+    char before[PROCTOR_AUDIT_FILE_ID + 1];
     struct timespec now;
     proctor_audit_start_t start;
+    proctor_merkle_head_t head;
 
     n = snprintf(origin, sizeof(origin), "%s/%s", f->name, f->id);
     (void) clock_gettime(CLOCK_REALTIME, &now);
@@ -111,10 +122,18 @@ proctor_audit_make_start(proctor_audit_file_t *f, char *line)
     start.origin.len = (size_t) n;
     start.reason.data = proctor_audit_place_word(f->reason);
     start.reason.len = strlen(start.reason.data);
-    start.previous_file.data = (f->previous[0] == '\0') ? NULL : f->previous;
-    start.previous_file.len = strlen(f->previous);
-    start.previous_size = f->head.size;
-    start.previous_root = f->head.root.bytes;
+
+    memset(&head, 0, sizeof(proctor_merkle_head_t));
+    before[0] = '\0';
+
+    if (f->newest != NULL) {
+        f->newest->get(f->newest->data, before, &head);
+    }
+
+    start.previous_file.data = (before[0] == '\0') ? NULL : before;
+    start.previous_file.len = strlen(before);
+    start.previous_size = head.size;
+    start.previous_root = head.root.bytes;
 
     return proctor_audit_mark_start(&start, line);
 }

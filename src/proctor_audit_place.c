@@ -158,11 +158,10 @@ proctor_audit_place_adopt(proctor_audit_file_t *f, int fd)
     int rc;
     char id[PROCTOR_AUDIT_FILE_ID + 1];
     struct stat st, now;
-    struct flock lock = { .l_type = F_RDLCK, .l_start = 0, .l_len = 1 };
 
-    /* while we hold the lock and FILE leads to it, nobody takes it for done */
+    /* before FILE is looked at: who holds it and finds it there may write */
 
-    if (fcntl(fd, F_OFD_SETLK, &lock) == -1) {
+    if (proctor_audit_place_hold(fd) != PROCTOR_OK) {
         return proctor_audit_place_failed(f, "fcntl(F_OFD_SETLK)");
     }
 
@@ -202,7 +201,29 @@ proctor_audit_place_adopt(proctor_audit_file_t *f, int fd)
     f->reason = PROCTOR_AUDIT_FILE_NEW;
     memcpy(f->id, id, sizeof(id));
 
+    if (f->newest != NULL) {
+        f->newest->set(f->newest->data, id);
+    }
+
     return PROCTOR_OK;
+}
+
+
+int
+proctor_audit_place_hold(int fd)
+{
+    struct flock lock = { .l_type = F_RDLCK, .l_start = 0, .l_len = 1 };
+
+    return (fcntl(fd, F_OFD_SETLK, &lock) == -1) ? PROCTOR_ERROR : PROCTOR_OK;
+}
+
+
+int
+proctor_audit_place_is_held(int fd)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_start = 0, .l_len = 1 };
+
+    return fcntl(fd, F_OFD_GETLK, &lock) == -1 || lock.l_type != F_UNLCK;
 }
 
 

@@ -21,7 +21,7 @@
 
 typedef struct {
     proctor_json_t *doc;
-    SHA256_CTX sha;
+    proctor_cache_hash_t hash;
 } proctor_cache_body_t;
 
 typedef struct {
@@ -45,9 +45,9 @@ proctor_cache_body(
 
     body.doc = doc;
 
-    if (SHA256_Init(&body.sha) != 1
+    if (proctor_cache_hash_init(&body.hash) != PROCTOR_OK
         || proctor_cache_body_value(&body, 0) != PROCTOR_OK
-        || SHA256_Final(digest, &body.sha) != 1) {
+        || proctor_cache_hash_final(&body.hash, digest) != PROCTOR_OK) {
         return PROCTOR_ERROR;
     }
 
@@ -68,13 +68,13 @@ proctor_cache_body_value(proctor_cache_body_t *body, uint32_t node)
     case PROCTOR_JSON_NULL:
     case PROCTOR_JSON_FALSE:
     case PROCTOR_JSON_TRUE:
-        proctor_cache_hash_count(&body->sha, value->type, 0);
+        proctor_cache_hash_count(&body->hash, value->type, 0);
         return PROCTOR_OK;
 
     case PROCTOR_JSON_NUMBER:
         text.data = value->text;
         text.len = value->len;
-        proctor_cache_hash_part(&body->sha, value->type, &text);
+        proctor_cache_hash_part(&body->hash, value->type, &text);
         return PROCTOR_OK;
 
     case PROCTOR_JSON_STRING:
@@ -100,7 +100,7 @@ proctor_cache_body_string(proctor_cache_body_t *body, uint32_t node)
         return PROCTOR_ERROR;
     }
 
-    proctor_cache_hash_part(&body->sha, PROCTOR_JSON_STRING, &text);
+    proctor_cache_hash_part(&body->hash, PROCTOR_JSON_STRING, &text);
 
     return PROCTOR_OK;
 }
@@ -116,7 +116,7 @@ proctor_cache_body_array(proctor_cache_body_t *body, uint32_t node)
     n = body->doc->nodes[node].count;
     item = node + 1;
 
-    proctor_cache_hash_count(&body->sha, PROCTOR_JSON_ARRAY, n);
+    proctor_cache_hash_count(&body->hash, PROCTOR_JSON_ARRAY, n);
 
     for (i = 0; i < n && rc == PROCTOR_OK; i++) {
         rc = proctor_cache_body_value(body, item);
@@ -137,7 +137,7 @@ proctor_cache_body_object(proctor_cache_body_t *body, uint32_t node)
     n = body->doc->nodes[node].count;
     key = node + 1;
 
-    proctor_cache_hash_count(&body->sha, PROCTOR_JSON_OBJECT, n);
+    proctor_cache_hash_count(&body->hash, PROCTOR_JSON_OBJECT, n);
 
     if (n == 0) {
         return PROCTOR_OK;
@@ -164,7 +164,7 @@ proctor_cache_body_object(proctor_cache_body_t *body, uint32_t node)
 
     for (i = 0; i < n && rc == PROCTOR_OK; i++) {
         proctor_cache_hash_part(
-            &body->sha, PROCTOR_JSON_STRING, &members[i].name);
+            &body->hash, PROCTOR_JSON_STRING, &members[i].name);
         rc = proctor_cache_body_value(body, members[i].value);
     }
 

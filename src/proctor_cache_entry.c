@@ -3,20 +3,21 @@
  *
  *      0  "PRC1"                      another version's is another magic
  *      4  nonce, tag                  16 bytes each
- *     36  received, age, lifetime     8 bytes each, milliseconds
- *     60  stale_while_revalidate      4
- *     64  stale_if_error              4
- *     68  status                      2
- *     70  flags, generations          1 each
- *     72  fields, Vary fields         2 each
- *     76  length of the head          4
- *     80  length of the body          4
- *     84  generations                 16 each
+ *     36  the answer's key            32
+ *     68  received, age, lifetime     8 each, milliseconds
+ *     92  stale_while_revalidate      4
+ *     96  stale_if_error              4
+ *    100  status                      2
+ *    102  flags, generations          1 each
+ *    104  fields, Vary fields         2 each
+ *    108  length of the head          4
+ *    112  length of the body          4
+ *    116  generations                 16 each
  *         fields, Vary fields         2 + 2 lengths, name, value
  *         body
  *
- * Numbers are little-endian.  The tag is over the answer's key and all that
- * follows it here, so nothing in a value is looked at before who wrote it is
+ * Numbers are little-endian.  The tag is over all that follows it
+ * so nothing in a value is looked at before who wrote it is
  * known; lengths are checked all the same.  Nothing is copied or allocated: an
  * opened entry lives as long as the value it was opened from.
  */
@@ -34,15 +35,16 @@
 #define PROCTOR_CACHE_AT_NONCE   4
 #define PROCTOR_CACHE_AT_TAG     (4 + PROCTOR_CACHE_NONCE_LEN)
 #define PROCTOR_CACHE_AT_TEXT    36
-#define PROCTOR_CACHE_AT_HEAD    84
+#define PROCTOR_CACHE_AT_HEAD    116
 #define PROCTOR_CACHE_LENGTHS    4      /* bytes, before each field */
 #define PROCTOR_CACHE_ABSENT     0xffff /* as a value's length */
 #define PROCTOR_CACHE_FIELDS_MAX 1000
 
 
-/* numbers between the tag and the head, in their order */
+/* what stands between the tag and the head, in its order */
 
 typedef struct {
+    unsigned char key[PROCTOR_SHA256_LEN];
     uint64_t times[3]; /* received, age, lifetime */
     uint32_t windows[2];
     uint16_t status;
@@ -144,6 +146,7 @@ proctor_cache_entry_seal(proctor_cache_seal_t *seal,
     unsigned char *nonce = (unsigned char *) dst + PROCTOR_CACHE_AT_NONCE;
 
     proctor_cache_numbers(&numbers, draft);
+    memcpy(numbers.key, key, sizeof(numbers.key));
 
     memcpy(dst, PROCTOR_CACHE_MAGIC, sizeof(PROCTOR_CACHE_MAGIC) - 1);
     memcpy(dst + PROCTOR_CACHE_AT_TEXT, &numbers, sizeof(numbers));
@@ -169,7 +172,7 @@ proctor_cache_entry_seal(proctor_cache_seal_t *seal,
         return PROCTOR_ERROR;
     }
 
-    return proctor_cache_seal_tag(seal, account, key, nonce, &text,
+    return proctor_cache_seal_tag(seal, account, nonce, &text,
         (unsigned char *) dst + PROCTOR_CACHE_AT_TAG);
 }
 
@@ -252,15 +255,15 @@ proctor_cache_entry_open(proctor_cache_seal_t *seal,
     text.data = value->data + PROCTOR_CACHE_AT_TEXT;
     text.len = value->len - PROCTOR_CACHE_AT_TEXT;
 
-    if (proctor_cache_seal_tag(seal, account, key,
+    if (proctor_cache_seal_tag(seal, account,
             (const unsigned char *) value->data + PROCTOR_CACHE_AT_NONCE, &text,
             tag)
         != PROCTOR_OK) {
         return PROCTOR_ERROR;
     }
 
-    if (CRYPTO_memcmp(tag, value->data + PROCTOR_CACHE_AT_TAG, sizeof(tag))
-        != 0) {
+    if (CRYPTO_memcmp(tag, value->data + PROCTOR_CACHE_AT_TAG, sizeof(tag)) != 0
+        || memcmp(text.data, key, PROCTOR_SHA256_LEN) != 0) {
         return PROCTOR_INVALID;
     }
 

@@ -3,8 +3,8 @@
  * to date (RFC 9111, 3.2 and 4.3.4).
  *
  * Called with the lines of a 304.  A field that the 304 has replaces all stored
- * ones of its name, except for those that say how the stored bytes are to be
- * read.  Nothing is copied.
+ * ones of its name, except for those that describe the stored bytes: they
+ * have not changed.  Nothing is copied.
  */
 
 #include <string.h>
@@ -95,7 +95,7 @@ proctor_cache_is_of_body(const proctor_str_t *name)
     size_t i;
     static const proctor_str_t names[] = { proctor_str("content-length"),
         proctor_str("content-encoding"), proctor_str("content-range"),
-        proctor_str("content-type") };
+        proctor_str("content-md5"), proctor_str("etag") };
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (names[i].len == name->len

@@ -42,8 +42,8 @@ typedef struct {
 } proctor_cache_query_t;
 
 
-static int proctor_cache_query(
-    SHA256_CTX *sha, const proctor_cache_call_t *call, proctor_arena_t *arena);
+static int proctor_cache_query(proctor_cache_hash_t *hash,
+    const proctor_cache_call_t *call, proctor_arena_t *arena);
 static size_t proctor_cache_query_room(const proctor_cache_call_t *call);
 static int proctor_cache_query_pair(
     proctor_cache_query_t *query, const char *p, const char *end);
@@ -51,6 +51,8 @@ static int proctor_cache_query_decode(
     proctor_arena_t *arena, const char *p, const char *end, proctor_str_t *out);
 static void proctor_cache_query_fallbacks(
     proctor_cache_query_t *query, const proctor_operation_t *operation);
+static int proctor_cache_query_excepted(
+    const proctor_cache_query_t *query, const proctor_cache_rule_t *rule);
 static int proctor_cache_query_has(
     const proctor_cache_query_t *query, const proctor_str_t *name);
 static int proctor_cache_query_compare(const void *one, const void *two);
@@ -69,36 +71,38 @@ proctor_cache_key(const proctor_cache_call_t *call, proctor_arena_t *arena,
     unsigned char key[PROCTOR_SHA256_LEN])
 {
     int rc;
-    SHA256_CTX sha;
+    proctor_cache_hash_t hash;
     const proctor_str_t body = { (const char *) call->body,
         PROCTOR_SHA256_LEN };
 
-    if (SHA256_Init(&sha) != 1) {
+    if (proctor_cache_hash_init(&hash) != PROCTOR_OK) {
         return PROCTOR_ERROR;
     }
 
-    proctor_cache_hash_part(&sha, PROCTOR_CACHE_TAG_NAME, &call->account->name);
     proctor_cache_hash_part(
-        &sha, PROCTOR_CACHE_TAG_NAME, &call->account->contract->name);
-    proctor_cache_hash_part(&sha, PROCTOR_CACHE_TAG_NAME, &call->operation->id);
-    proctor_cache_hash_part(&sha, PROCTOR_CACHE_TAG_NAME, &call->path);
+        &hash, PROCTOR_CACHE_TAG_NAME, &call->account->name);
+    proctor_cache_hash_part(
+        &hash, PROCTOR_CACHE_TAG_NAME, &call->account->contract->name);
+    proctor_cache_hash_part(
+        &hash, PROCTOR_CACHE_TAG_NAME, &call->operation->id);
+    proctor_cache_hash_part(&hash, PROCTOR_CACHE_TAG_NAME, &call->path);
 
-    rc = proctor_cache_query(&sha, call, arena);
+    rc = proctor_cache_query(&hash, call, arena);
     if (rc != PROCTOR_OK) {
         return rc;
     }
 
     if (call->body != NULL) {
-        proctor_cache_hash_part(&sha, PROCTOR_CACHE_TAG_BODY, &body);
+        proctor_cache_hash_part(&hash, PROCTOR_CACHE_TAG_BODY, &body);
     }
 
-    return SHA256_Final(key, &sha) == 1 ? PROCTOR_OK : PROCTOR_ERROR;
+    return proctor_cache_hash_final(&hash, key);
 }
 
 
 static int
-proctor_cache_query(
-    SHA256_CTX *sha, const proctor_cache_call_t *call, proctor_arena_t *arena)
+proctor_cache_query(proctor_cache_hash_t *hash,
+    const proctor_cache_call_t *call, proctor_arena_t *arena)
 {
     int rc;
     size_t i, room;
@@ -131,6 +135,10 @@ proctor_cache_query(
         }
     }
 
+    if (proctor_cache_query_excepted(&query, call->operation->cache)) {
+        return PROCTOR_INVALID;
+    }
+
     proctor_cache_query_fallbacks(&query, call->operation);
 
     qsort(query.pairs, query.npairs, sizeof(proctor_cache_pair_t),
@@ -138,8 +146,8 @@ proctor_cache_query(
 
     for (i = 0; i < query.npairs; i++) {
         proctor_cache_hash_part(
-            sha, PROCTOR_CACHE_TAG_QUERY, &query.pairs[i].name);
-        proctor_cache_hash_part(sha,
+            hash, PROCTOR_CACHE_TAG_QUERY, &query.pairs[i].name);
+        proctor_cache_hash_part(hash,
             query.pairs[i].value.data != NULL ? PROCTOR_CACHE_TAG_PAIR
                                               : PROCTOR_CACHE_TAG_BARE,
             &query.pairs[i].value);
@@ -256,6 +264,22 @@ proctor_cache_query_fallbacks(
         pair->value = param->fallback;
         pair->order = query->npairs++;
     }
+}
+
+
+static int
+proctor_cache_query_excepted(
+    const proctor_cache_query_t *query, const proctor_cache_rule_t *rule)
+{
+    unsigned i;
+
+    for (i = 0; rule != NULL && i < rule->nunless; i++) {
+        if (proctor_cache_query_has(query, &rule->unless[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -5,7 +5,8 @@
  * A worker has one of these.  Redis is a store that others can write to; an
  * entry is believed only when it was written by who knows the account's
  * upstream key.  The key's schedule is kept for each account, so that a tag
- * costs one pass over the text.  Nonces are 16 random bytes: with the usual 12,
+ * is one pass over the text, in one piece: each call of EVP costs as much as 500
+ * bytes.  Nonces are 16 random bytes: with the usual 12,
  * two entries out of 2^32 would share one too soon.
  */
 
@@ -14,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include "proctor_cache_hash.h"
@@ -90,24 +93,29 @@ proctor_cache_seal_nonce(unsigned char nonce[PROCTOR_CACHE_NONCE_LEN])
 int
 proctor_cache_seal_tag(proctor_cache_seal_t *seal,
     const proctor_account_t *account,
-    const unsigned char key[PROCTOR_SHA256_LEN],
     const unsigned char nonce[PROCTOR_CACHE_NONCE_LEN],
     const proctor_str_t *text, unsigned char tag[PROCTOR_CACHE_TAG_LEN])
 {
     int len;
+    OSSL_PARAM params[2];
     EVP_CIPHER_CTX *ctx;
 
     ctx = proctor_cache_seal_context(seal, account);
+    if (ctx == NULL) {
+        return PROCTOR_ERROR;
+    }
 
-    if (ctx == NULL || EVP_EncryptInit_ex(ctx, NULL, NULL, NULL, nonce) != 1
-        || EVP_EncryptUpdate(ctx, NULL, &len, key, PROCTOR_SHA256_LEN) != 1
+    /* EVP_CIPHER_CTX_ctrl() would look for the same with more words */
+    params[0] = OSSL_PARAM_construct_octet_string(
+        OSSL_CIPHER_PARAM_AEAD_TAG, tag, PROCTOR_CACHE_TAG_LEN);
+    params[1] = OSSL_PARAM_construct_end();
+
+    if (EVP_EncryptInit_ex(ctx, NULL, NULL, NULL, nonce) != 1
         || EVP_EncryptUpdate(ctx, NULL, &len,
                (const unsigned char *) text->data, (int) text->len)
                != 1
         || EVP_EncryptFinal_ex(ctx, tag, &len) != 1
-        || EVP_CIPHER_CTX_ctrl(
-               ctx, EVP_CTRL_AEAD_GET_TAG, PROCTOR_CACHE_TAG_LEN, tag)
-               != 1) {
+        || EVP_CIPHER_CTX_get_params(ctx, params) != 1) {
         return PROCTOR_ERROR;
     }
 
@@ -154,19 +162,19 @@ proctor_cache_seal_key(
     const proctor_account_t *account, unsigned char key[PROCTOR_SHA256_LEN])
 {
     int rc;
-    SHA256_CTX sha;
+    proctor_cache_hash_t hash;
     static const proctor_str_t purpose = proctor_str("proctor cache");
 
-    if (account->nkeys == 0 || SHA256_Init(&sha) != 1) {
+    if (account->nkeys == 0 || proctor_cache_hash_init(&hash) != PROCTOR_OK) {
         return PROCTOR_ERROR;
     }
 
-    proctor_cache_hash_part(&sha, 0, &purpose);
-    proctor_cache_hash_part(&sha, 0, &account->name);
-    proctor_cache_hash_part(&sha, 0, &account->keys[0]);
+    proctor_cache_hash_part(&hash, 0, &purpose);
+    proctor_cache_hash_part(&hash, 0, &account->name);
+    proctor_cache_hash_part(&hash, 0, &account->keys[0]);
 
-    rc = SHA256_Final(key, &sha) == 1 ? PROCTOR_OK : PROCTOR_ERROR;
-    OPENSSL_cleanse(&sha, sizeof(sha));
+    rc = proctor_cache_hash_final(&hash, key);
+    OPENSSL_cleanse(&hash, sizeof(hash));
 
     return rc;
 }

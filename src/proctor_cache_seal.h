@@ -13,10 +13,9 @@
 
 /* random bytes; OK or ERROR */
 int proctor_cache_seal_nonce(unsigned char nonce[PROCTOR_CACHE_NONCE_LEN]);
-/* the tag of what one account's entry of this key says; OK or ERROR */
+/* the tag of what one account's entry says; OK or ERROR */
 int proctor_cache_seal_tag(proctor_cache_seal_t *seal,
     const proctor_account_t *account,
-    const unsigned char key[PROCTOR_SHA256_LEN],
     const unsigned char nonce[PROCTOR_CACHE_NONCE_LEN],
     const proctor_str_t *text, unsigned char tag[PROCTOR_CACHE_TAG_LEN]);
 

@@ -80,6 +80,14 @@ proctor_intents_close(
 }
 
 
+const proctor_intent_t *
+proctor_intents_find(
+    const proctor_intents_t *intents, uint64_t worker, uint64_t counter)
+{
+    return proctor_intents_slot(&intents->open, worker, counter);
+}
+
+
 void
 proctor_intents_each(const proctor_intents_t *intents,
     int (*fn)(void *data, const proctor_intent_t *intent), void *data)

@@ -54,13 +54,15 @@ static void proctor_verify_odd(
     proctor_verify_t *v, const proctor_seal_line_t *line);
 static int proctor_verify_note(
     proctor_verify_t *v, const proctor_seal_line_t *line);
+static int proctor_verify_noted(
+    const proctor_verify_t *v, uint64_t number, proctor_hash_t *leaf);
+static int proctor_verify_same(
+    const proctor_hash_t *one, const proctor_hash_t *other);
 static int proctor_verify_fits(
     const proctor_merkle_t *tree, const proctor_merkle_head_t *head);
 static void proctor_verify_name(const proctor_verify_t *v,
     const proctor_merkle_head_t *head, proctor_verdict_t *verdict);
 static proctor_verify_e proctor_verify_how(const proctor_verify_t *v);
-static int proctor_verify_is(
-    const proctor_verify_t *v, const proctor_hash_t *leaf, uint64_t number);
 static void proctor_verify_short(
     const proctor_verify_t *v, proctor_verdict_t *verdict);
 static void proctor_verify_alone(
@@ -148,6 +150,13 @@ proctor_verify_seal(const proctor_verify_t *verify)
 int
 proctor_verify_carry(proctor_verify_t *verify, proctor_verify_t *before)
 {
+    /* what was open ahead of the first file may end in any that follows */
+
+    if (before->sealed.partial
+        && proctor_seal_state(before->seal)->start.previous_file[0] != '\0') {
+        verify->sealed.partial = 1;
+    }
+
     return proctor_seal_carry(verify->seal, before->seal);
 }
 
@@ -235,13 +244,14 @@ proctor_verify_odd(proctor_verify_t *v, const proctor_seal_line_t *line)
 static int
 proctor_verify_note(proctor_verify_t *v, const proctor_seal_line_t *line)
 {
+    proctor_hash_t noted;
     proctor_verify_fork_t *fork;
 
     fork = &v->fork;
 
-    if (line->number >= v->sealed.nleaves
+    if (!proctor_verify_noted(v, line->number, &noted)
         || (fork->number == PROCTOR_VERIFY_NOWHERE
-            && proctor_verify_is(v, &line->leaf, line->number))) {
+            && proctor_verify_same(&line->leaf, &noted))) {
         return PROCTOR_OK;
     }
 
@@ -252,7 +262,23 @@ proctor_verify_note(proctor_verify_t *v, const proctor_seal_line_t *line)
         fork->noted = *line->tree;
     }
 
-    return proctor_merkle_add(&fork->noted, &v->sealed.leaves[line->number]);
+    return proctor_merkle_add(&fork->noted, &noted);
+}
+
+
+static int
+proctor_verify_noted(
+    const proctor_verify_t *v, uint64_t number, proctor_hash_t *leaf)
+{
+    return v->sealed.leaf != NULL
+           && v->sealed.leaf(v->sealed.data, number, leaf);
+}
+
+
+static int
+proctor_verify_same(const proctor_hash_t *one, const proctor_hash_t *other)
+{
+    return memcmp(one, other, sizeof(proctor_hash_t)) == 0;
 }
 
 
@@ -264,7 +290,7 @@ proctor_verify_fits(
 
     return tree->size == head->size
            && proctor_merkle_root(tree, &root) == PROCTOR_OK
-           && memcmp(&root, &head->root, sizeof(proctor_hash_t)) == 0;
+           && proctor_verify_same(&root, &head->root);
 }
 
 
@@ -294,14 +320,17 @@ static proctor_verify_e
 proctor_verify_how(const proctor_verify_t *v)
 {
     int next_was_here, was_next;
-    uint64_t number;
+    proctor_hash_t here, next;
     const proctor_verify_fork_t *fork;
 
     fork = &v->fork;
-    number = fork->number;
 
-    next_was_here = fork->has_next && proctor_verify_is(v, &fork->next, number);
-    was_next = proctor_verify_is(v, &fork->leaf, number + 1);
+    next_was_here = fork->has_next
+                    && proctor_verify_noted(v, fork->number, &here)
+                    && proctor_verify_same(&fork->next, &here);
+
+    was_next = proctor_verify_noted(v, fork->number + 1, &next)
+               && proctor_verify_same(&fork->leaf, &next);
 
     if (next_was_here && was_next) {
         return PROCTOR_VERIFY_MOVED;
@@ -312,18 +341,6 @@ proctor_verify_how(const proctor_verify_t *v)
     }
 
     return next_was_here ? PROCTOR_VERIFY_ADDED : PROCTOR_VERIFY_CHANGED;
-}
-
-
-/* the note of this number is this leaf */
-
-static int
-proctor_verify_is(
-    const proctor_verify_t *v, const proctor_hash_t *leaf, uint64_t number)
-{
-    return number < v->sealed.nleaves
-           && memcmp(leaf, &v->sealed.leaves[number], sizeof(proctor_hash_t))
-                  == 0;
 }
 
 
@@ -374,7 +391,8 @@ proctor_verify_end(const proctor_verify_t *verify, proctor_verdict_t *verdict)
 static void
 proctor_verify_short(const proctor_verify_t *v, proctor_verdict_t *verdict)
 {
-    uint64_t i, size;
+    uint64_t size;
+    proctor_hash_t noted;
     proctor_merkle_t tree;
     const proctor_merkle_head_t *head;
 
@@ -389,8 +407,9 @@ proctor_verify_short(const proctor_verify_t *v, proctor_verdict_t *verdict)
                ? *proctor_seal_tree(v->seal)
                : v->fork.noted;
 
-    for (i = tree.size; i < head->size && i < v->sealed.nleaves; i++) {
-        if (proctor_merkle_add(&tree, &v->sealed.leaves[i]) != PROCTOR_OK) {
+    while (
+        tree.size < head->size && proctor_verify_noted(v, tree.size, &noted)) {
+        if (proctor_merkle_add(&tree, &noted) != PROCTOR_OK) {
             return;
         }
     }

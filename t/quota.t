@@ -37,7 +37,7 @@ sub fixture {
                 if $in_redis && !ref $in_redis;
         },
         http => sub {
-            "proctor_zone main:1m;\n$http"
+            "proctor_cache off; proctor_zone main:1m;\n$http"
                 . ($in_redis
                     ? 'proctor_redis unix:' . $redis->socket
                         . " timeout=2s;\n"
@@ -83,17 +83,17 @@ sub no_key_stays {
 
     for my $case (
         ['', qr/quotas and limits of "[^"]*" need a proctor_zone/],
-        ['proctor_zone main:1m;'],
-        ['proctor_zone main:256k; proctor_quota_on_error open;'],
-        ['proctor_zone main:255k;', qr/must have a size of 256k at least/],
+        ['proctor_cache off; proctor_zone main:1m;'],
+        ['proctor_cache off; proctor_zone main:256k; proctor_quota_on_error open;'],
+        ['proctor_cache off; proctor_zone main:255k;', qr/must have a size of 256k at least/],
         ['proctor_zone main;', qr/must be NAME:SIZE/],
         ['proctor_zone :1m;', qr/must be NAME:SIZE/],
-        ['proctor_zone main:x;', qr/must have a size of 256k at least/],
+        ['proctor_cache off; proctor_zone main:x;', qr/must have a size of 256k at least/],
         ['proctor_zone a:1m; proctor_zone b:1m;', qr/is duplicate/],
         ['proctor_zone a:1m; proctor_quota_on_error x;', qr/invalid value "x"/],
     ) {
         my ($text, $why) = @$case;
-        $t->nginx->write_conf($conf =~ s/proctor_zone main:1m;/$text/r);
+        $t->nginx->write_conf($conf =~ s/proctor_cache off; proctor_zone main:1m;/$text/r);
         my ($fine, $said) = $t->nginx->test;
         $why ? like($said, $why, "'$text': refused")
             : ok($fine, "'$text': fine") || diag $said;

@@ -80,7 +80,7 @@ for my $in_redis (0, 1) {
             %env = (LD_PRELOAD => "$dir/clock.so", CLOCK_OFFSET => $offset);
         },
         http => sub {
-            "proctor_zone main:1m;\n" . ($in_redis
+            "proctor_cache off; proctor_zone main:1m;\n" . ($in_redis
                 ? 'proctor_redis unix:' . $redis->socket . " timeout=2s;\n"
                 : '');
         },

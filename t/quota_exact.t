@@ -36,7 +36,7 @@ sub fixture {
                 = [{ name => 'calls', limit => 1000, per => $per }];
         },
         http => sub {
-            "proctor_zone main:1m;\n" . ($in_redis
+            "proctor_cache off; proctor_zone main:1m;\n" . ($in_redis
                 ? 'proctor_redis unix:' . $redis->socket . " timeout=2s;\n"
                 : '');
         },

@@ -34,7 +34,7 @@ sub fixture {
     my $size = delete $args{size} // '1m';
     my $t = Proctor::Test->new(
         teams => sub { $_[0]{teams}{alpha}{quotas} = $quotas if $quotas },
-        http => "proctor_zone main:$size;\n" . ($in_redis
+        http => "proctor_cache off; proctor_zone main:$size;\n" . ($in_redis
             ? 'proctor_redis unix:' . $redis->socket . " timeout=100ms;\n"
             : ''),
         locations => Proctor::Test::Status::location(),

@@ -38,7 +38,7 @@ sub fixture {
             $redis = Proctor::Test::Redis->new(dir => "$_[0]{dir}/redis");
         },
         http => sub {
-            'proctor_zone main:1m; proctor_redis unix:' . $redis->socket
+            'proctor_cache off; proctor_zone main:1m; proctor_redis unix:' . $redis->socket
                 . " timeout=100ms;\n";
         },
         locations => Proctor::Test::Status::location(),
@@ -231,7 +231,7 @@ sub statuses {
             $fake = Proctor::Test::FakeRedis->new(dir => "$_[0]{dir}/fake");
         },
         http => sub {
-            "proctor_zone main:1m; proctor_redis unix:$fake->{socket};\n";
+            "proctor_cache off; proctor_zone main:1m; proctor_redis unix:$fake->{socket};\n";
         },
         locations => Proctor::Test::Status::location(),
     );

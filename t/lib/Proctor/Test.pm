@@ -17,8 +17,8 @@ package Proctor::Test;
 # new() takes: http, server, locations, main (texts added to nginx.conf, or
 # subs that get the fixture and return them), options (text added to both
 # proctor locations), workers (1), log_level (info), connections (1024),
-# audit (1), listen (parameters), env (of nginx), teams (sub that changes the
-# teams' data: see Proctor::Test::Teams), contract (sub (name, data) that
+# audit (1), audit_options (text), listen (parameters), env (of nginx), teams
+# (sub that changes the teams' data: see Proctor::Test::Teams), contract (sub (name, data) that
 # changes a contract before nginx reads it), sandbox (arguments), prepare (sub
 # that gets the fixture before anything is started), stopped (1: nginx is not
 # started; for tests of the configuration).
@@ -81,6 +81,7 @@ sub new {
     chmod 0755, $self->{dir};
     mkdir "$self->{dir}/$_" for qw(nginx nginx/tmp sandbox);
     $self->{home} = "$self->{dir}/nginx";
+    $self->{trail} = ($args{trail_dir} // $self->{home}) . '/audit.jsonl';
 
     @$self{qw(port status_port)} = free_ports(2);
     $self->{contracts} = $self->write_contracts;
@@ -163,8 +164,9 @@ sub conf {
     my $workers = $self->{args}{workers} // 1;
     my $level = $self->{args}{log_level} // 'info';
     my $user = $> == 0 ? 'user root;' : '';
+    my $audit_options = $self->text('audit_options');
     my $audit = $self->{args}{audit} // 1
-        ? "proctor_audit $home/audit.jsonl;" : '';
+        ? "proctor_audit $self->{trail} $audit_options;" : '';
     my $listen = $self->{args}{listen} // '';
     my $upstream = $self->{sandbox}->port;
 
@@ -413,7 +415,7 @@ sub read_audit {
 
     my $state = $self->{audit};
 
-    open my $fh, '<:raw', "$self->{home}/audit.jsonl" or return;
+    open my $fh, '<:raw', $self->{trail} or return;
     seek $fh, $state->{offset}, 0;
     while (defined(my $line = <$fh>)) {
         last unless $line =~ /\n\z/;
@@ -437,7 +439,7 @@ sub read_audit {
 sub audit_lines {
     my ($self) = @_;
 
-    return split /^/m, slurp("$self->{home}/audit.jsonl");
+    return split /^/m, slurp($self->{trail});
 }
 
 

@@ -1,0 +1,607 @@
+/*
+ * What the upstream says, collected as the client gets it, and stored.
+ *
+ * The header filter decides whether an answer may be kept; the body filter,
+ * after the link rewriter, copies its bytes.  Only what is whole is stored: the
+ * last buffer was seen (after an upstream's error nginx sends none), the length
+ * is the one that was promised, and no filter made another status of it.  A
+ * client that leaves ends the answer, and with it the copy.
+ *
+ * The store is one script, which nobody waits for but the followers of a
+ * flight.  Its operation is on the heap: the request is gone by then.
+ */
+
+#include "ngx_http_proctor_cache.h"
+
+
+#define NGX_HTTP_PROCTOR_CACHE_BUFFER 8192
+#define NGX_HTTP_PROCTOR_CACHE_ETAG   "\"proctor-"
+
+typedef struct {
+    ngx_queue_t queue; /* of the worker's fills */
+    ngx_http_proctor_redis_call_t call;
+    ngx_http_proctor_cache_worker_t *w;
+    ngx_http_proctor_cache_lead_t lead;
+} ngx_http_proctor_cache_store_t;
+
+
+static ngx_uint_t ngx_http_proctor_cache_fill_answer(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, proctor_cache_answer_t *answer);
+static ngx_uint_t ngx_http_proctor_cache_fill_push(
+    ngx_http_proctor_cache_fill_t *fill, const ngx_str_t *name,
+    const ngx_str_t *value);
+static ngx_uint_t ngx_http_proctor_cache_fill_skips(const ngx_str_t *name);
+static ngx_int_t ngx_http_proctor_cache_fill_append(ngx_http_request_t *r,
+    ngx_http_proctor_cache_fill_t *fill, const ngx_buf_t *b);
+static void ngx_http_proctor_cache_fill_finish(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_int_t ngx_http_proctor_cache_fill_etag(
+    ngx_http_request_t *r, ngx_http_proctor_cache_fill_t *fill);
+static proctor_json_t *ngx_http_proctor_cache_fill_document(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
+    const proctor_cache_answer_t *answer, const proctor_str_t *body);
+static ngx_int_t ngx_http_proctor_cache_fill_send(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, const proctor_str_t *value, int64_t keep);
+static void ngx_http_proctor_cache_fill_stored(void *data,
+    ngx_http_proctor_redis_status_e status,
+    const ngx_http_proctor_redis_reply_t *replies);
+
+
+/* of a call, not of an answer */
+
+static const ngx_str_t ngx_http_proctor_cache_fill_skipped[] = {
+    ngx_string("ratelimit"),
+    ngx_string("ratelimit-policy"),
+    ngx_string("retry-after"),
+    ngx_string("cache-status"),
+    ngx_string("date"), /* taken from where nothing hides it */
+    ngx_string("content-length"),
+    ngx_string("accept-ranges"),
+    ngx_null_string,
+};
+
+
+/*
+ * In the header filter, of an answer that came.  Nothing here fails the
+ * request: what cannot be kept is not.
+ */
+
+void
+ngx_http_proctor_cache_fill(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_http_proctor_cache_fill_t *fill;
+    ngx_http_proctor_cache_end_e end;
+    ngx_http_proctor_cache_t *cache = ctx->cache;
+
+    if (cache == NULL || !cache->reads || cache->serves
+        || ctx->answer == NGX_HTTP_PROCTOR_REPLACE) {
+        return;
+    }
+
+    end = NGX_HTTP_PROCTOR_CACHE_FAILED;
+
+    if (ngx_http_proctor_answer_upstream(r)
+        && r->headers_out.status < NGX_HTTP_INTERNAL_SERVER_ERROR
+        && r->headers_out.status != NGX_HTTP_TOO_MANY_REQUESTS) {
+
+        end = NGX_HTTP_PROCTOR_CACHE_UNSHARED;
+        fill = NULL;
+
+        if (cache->fills && !cache->follower) {
+            fill = ngx_pcalloc(r->pool, sizeof(ngx_http_proctor_cache_fill_t));
+        }
+
+        if (fill != NULL
+            && ngx_http_proctor_cache_fill_answer(r, ctx, &fill->answer)
+            && ngx_http_proctor_cache_fill_fields(r, fill)) {
+
+            fill->status = r->headers_out.status;
+            fill->length = r->headers_out.content_length_n;
+            cache->fill = fill;
+
+            r->main_filter_need_in_memory = 1;
+            r->filter_need_in_memory = 1;
+            return;
+        }
+    }
+
+    ngx_http_proctor_cache_flight_end(cache->w, &cache->lead, end);
+}
+
+
+/* 1: it may be kept, as far as its header says */
+
+static ngx_uint_t
+ngx_http_proctor_cache_fill_answer(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, proctor_cache_answer_t *answer)
+{
+    ngx_http_proctor_cache_answer(r, answer);
+
+    /* the end of what has neither a length nor chunks cannot be told from a
+       cut, and a coding that nobody asked for is not everybody's */
+
+    if (r->upstream->headers_in.content_length_n == -1
+        && !r->upstream->headers_in.chunked
+        && answer->status != NGX_HTTP_NO_CONTENT) {
+        return 0;
+    }
+
+    if (r->headers_out.content_encoding != NULL
+        && r->headers_out.content_encoding->value.len != 0) {
+        return 0;
+    }
+
+    /* redirects and challenges are not passed on, least of all again */
+
+    return r->headers_out.content_length_n <= PROCTOR_CACHE_ENTRY_MAX
+           && answer->status / 100 != 3 && answer->status != 401
+           && answer->status != 407
+           && proctor_cache_storable(answer) == PROCTOR_CACHE_STORABLE
+           && (ctx->answer == NGX_HTTP_PROCTOR_AS_IT_IS
+               || ctx->answer == NGX_HTTP_PROCTOR_LINKS);
+}
+
+
+void
+ngx_http_proctor_cache_answer(
+    ngx_http_request_t *r, proctor_cache_answer_t *answer)
+{
+    int64_t now;
+    ngx_table_elt_t *h;
+    proctor_str_t name, value;
+    ngx_http_proctor_headers_t it;
+
+    now = ngx_http_proctor_cache_now();
+
+    proctor_cache_answer_init(answer, (unsigned) r->headers_out.status,
+        now - (int64_t) (ngx_current_msec - r->upstream->start_time), now);
+
+    it.part = &r->upstream->headers_in.headers.part;
+    it.i = 0;
+
+    while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
+        name.data = (char *) h->key.data;
+        name.len = h->key.len;
+        value.data = (char *) h->value.data;
+        value.len = h->value.len;
+        proctor_cache_answer_field(answer, &name, &value);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_proctor_cache_fill_fields(
+    ngx_http_request_t *r, ngx_http_proctor_cache_fill_t *fill)
+{
+    ngx_table_elt_t *h;
+    ngx_http_proctor_headers_t it;
+
+    static const ngx_str_t type = ngx_string("Content-Type");
+    static const ngx_str_t date = ngx_string("Date");
+
+    if (r->headers_out.content_type.len != 0
+        && !ngx_http_proctor_cache_fill_push(
+            fill, &type, &r->headers_out.content_type)) {
+        return 0;
+    }
+
+    it.part = &r->upstream->headers_in.headers.part;
+    it.i = 0;
+
+    while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
+        if (h->key.len == date.len
+            && ngx_strncasecmp(h->key.data, date.data, date.len) == 0
+            && !ngx_http_proctor_cache_fill_push(fill, &date, &h->value)) {
+            return 0;
+        }
+    }
+
+    it.part = &r->headers_out.headers.part;
+    it.i = 0;
+
+    while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
+        if (h->hash != 0 && !ngx_http_proctor_cache_fill_skips(&h->key)
+            && !ngx_http_proctor_cache_fill_push(fill, &h->key, &h->value)) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_proctor_cache_fill_push(ngx_http_proctor_cache_fill_t *fill,
+    const ngx_str_t *name, const ngx_str_t *value)
+{
+    proctor_cache_field_t *field;
+
+    if (fill->nfields == NGX_HTTP_PROCTOR_CACHE_FIELDS - 1) {
+        return 0; /* one is kept free for our own */
+    }
+
+    field = &fill->fields[fill->nfields];
+    field->name.data = (char *) name->data;
+    field->name.len = name->len;
+    field->value.data = (char *) value->data;
+    field->value.len = value->len;
+
+    fill->nfields +=
+        (proctor_cache_answer_keeps(&fill->answer, &field->name) != 0);
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_proctor_cache_fill_skips(const ngx_str_t *name)
+{
+    const ngx_str_t *skipped;
+
+    for (skipped = ngx_http_proctor_cache_fill_skipped; skipped->len != 0;
+         skipped++) {
+        if (skipped->len == name->len
+            && ngx_strncasecmp(skipped->data, name->data, name->len) == 0) {
+            return 1;
+        }
+    }
+
+    return name->len > 12
+           && ngx_strncasecmp(name->data, (u_char *) "x-ratelimit-", 12) == 0;
+}
+
+
+void
+ngx_http_proctor_cache_fill_body(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_int_t rc;
+    ngx_uint_t last;
+    ngx_http_proctor_cache_fill_t *fill = ctx->cache->fill;
+
+    if (fill == NULL) {
+        return;
+    }
+
+    for (rc = NGX_OK, last = 0; in != NULL && rc == NGX_OK; in = in->next) {
+        rc = ngx_http_proctor_cache_fill_append(r, fill, in->buf);
+        last |= in->buf->last_buf
+                | (r != r->main && in->buf->last_in_chain && in->buf->sync);
+    }
+
+    if (rc == NGX_OK && r->headers_out.status == fill->status && !last) {
+        return;
+    }
+
+    if (rc == NGX_OK && r->headers_out.status == fill->status) {
+        ngx_http_proctor_cache_fill_finish(r, ctx);
+    }
+
+    ctx->cache->fill = NULL;
+    ngx_http_proctor_cache_flight_end(
+        ctx->cache->w, &ctx->cache->lead, NGX_HTTP_PROCTOR_CACHE_UNSHARED);
+}
+
+
+static ngx_int_t
+ngx_http_proctor_cache_fill_append(ngx_http_request_t *r,
+    ngx_http_proctor_cache_fill_t *fill, const ngx_buf_t *b)
+{
+    u_char *p;
+    size_t len, size;
+
+    if (ngx_buf_special(b)) {
+        return NGX_OK;
+    }
+
+    if (!ngx_buf_in_memory(b)) {
+        return NGX_ERROR;
+    }
+
+    len = (size_t) (b->last - b->pos);
+
+    if (len > fill->size - fill->used) {
+
+        size = (fill->length > 0) ? (size_t) fill->length
+                                  : NGX_HTTP_PROCTOR_CACHE_BUFFER;
+        size = ngx_max(size, 2 * fill->size);
+        size = ngx_max(size, fill->used + len);
+
+        if (fill->used + len > PROCTOR_CACHE_ENTRY_MAX) {
+            return NGX_ERROR;
+        }
+
+        p = ngx_palloc(r->pool, size);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (fill->used != 0) {
+            ngx_memcpy(p, fill->body, fill->used);
+            (void) ngx_pfree(r->pool, fill->body);
+        }
+
+        fill->body = p;
+        fill->size = size;
+    }
+
+    ngx_memcpy(fill->body + fill->used, b->pos, len);
+    fill->used += len;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_proctor_cache_fill_finish(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    proctor_cache_draft_t draft;
+    ngx_http_proctor_cache_fill_t *fill = ctx->cache->fill;
+
+    if ((fill->length != -1 && (off_t) fill->used != fill->length)
+        || ngx_http_proctor_cache_fill_etag(r, fill) != NGX_OK) {
+        return;
+    }
+
+    ngx_memzero(&draft, sizeof(proctor_cache_draft_t));
+
+    draft.status = (unsigned) fill->status;
+    draft.fields = fill->fields;
+    draft.nfields = fill->nfields;
+    draft.body.data = (fill->used == 0) ? "" : (char *) fill->body;
+    draft.body.len = fill->used;
+
+    (void) ngx_http_proctor_cache_store(r, ctx, &fill->answer, &draft, NULL);
+}
+
+
+/* a strong one of ours, where the upstream gave none */
+
+static ngx_int_t
+ngx_http_proctor_cache_fill_etag(
+    ngx_http_request_t *r, ngx_http_proctor_cache_fill_t *fill)
+{
+    u_char *p, digest[PROCTOR_SHA256_LEN];
+    ngx_str_t value;
+
+    static const ngx_str_t name = ngx_string("ETag");
+
+    if (r->headers_out.etag != NULL || fill->status != NGX_HTTP_OK) {
+        return NGX_OK;
+    }
+
+    value.len = sizeof(NGX_HTTP_PROCTOR_CACHE_ETAG) - 1 + 32 + 1;
+    value.data = ngx_pnalloc(r->pool, value.len);
+
+    if (value.data == NULL
+        || proctor_digest(fill->body, fill->used, digest) != PROCTOR_OK) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(value.data, NGX_HTTP_PROCTOR_CACHE_ETAG,
+        sizeof(NGX_HTTP_PROCTOR_CACHE_ETAG) - 1);
+    *ngx_hex_dump(p, digest, 16) = '"';
+
+    return ngx_http_proctor_cache_fill_push(fill, &name, &value) ? NGX_OK
+                                                                 : NGX_ERROR;
+}
+
+
+ngx_uint_t
+ngx_http_proctor_cache_own_etag(const proctor_str_t *value)
+{
+    size_t len = sizeof(NGX_HTTP_PROCTOR_CACHE_ETAG) - 1;
+
+    return value->len > len
+           && ngx_memcmp(value->data, NGX_HTTP_PROCTOR_CACHE_ETAG, len) == 0;
+}
+
+
+ngx_int_t
+ngx_http_proctor_cache_store(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
+    const proctor_cache_answer_t *answer, proctor_cache_draft_t *draft,
+    proctor_str_t *sealed)
+{
+    int n;
+    char *dst, gens[PROCTOR_CACHE_GROUPS_ALL * PROCTOR_CACHE_GEN_LEN];
+    size_t size;
+    int64_t keep;
+    ngx_uint_t i;
+    proctor_json_t *doc;
+    proctor_str_t value;
+    proctor_cache_field_t vary[PROCTOR_CACHE_FIELDS_VARY];
+    ngx_http_proctor_cache_t *cache = ctx->cache;
+
+    doc = ngx_http_proctor_cache_fill_document(r, ctx, answer, &draft->body);
+
+    if (proctor_cache_freshness(
+            answer, ctx->operation->cache, doc, &draft->freshness, &keep)
+        != PROCTOR_CACHE_STORABLE) {
+        return NGX_DECLINED;
+    }
+
+    n = proctor_cache_vary_fields(
+        answer, ctx->operation, ngx_http_proctor_cache_read_header, r, vary);
+
+    if (n < 0
+        || ngx_http_proctor_cache_dirty(
+            cache->w, &cache->groups, answer->requested)) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < cache->groups.n; i++) {
+        ngx_memcpy(gens + i * PROCTOR_CACHE_GEN_LEN,
+            cache->groups.list[i].value, PROCTOR_CACHE_GEN_LEN);
+    }
+
+    draft->vary = vary;
+    draft->nvary = (unsigned) n;
+    draft->gens = gens;
+    draft->ngens = (unsigned) cache->groups.n;
+
+    size = proctor_cache_entry_size(draft);
+    dst = (size == 0) ? NULL : ngx_pnalloc(r->pool, size);
+
+    if (dst == NULL
+        || proctor_cache_entry_seal(
+               cache->w->seal, ctx->account, cache->key, draft, dst)
+               != PROCTOR_OK) {
+        return NGX_DECLINED;
+    }
+
+    value.data = dst;
+    value.len = size;
+
+    if (sealed != NULL) {
+        *sealed = value;
+    }
+
+    return ngx_http_proctor_cache_fill_send(r, ctx, &value, keep);
+}
+
+
+/* NULL: it is not wanted, or no JSON */
+
+static proctor_json_t *
+ngx_http_proctor_cache_fill_document(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, const proctor_cache_answer_t *answer,
+    const proctor_str_t *body)
+{
+    ngx_http_proctor_main_conf_t *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
+    if (!proctor_cache_wants_body(answer, ctx->operation->cache)) {
+        return NULL;
+    }
+
+    proctor_arena_reset(mcf->worker->arena);
+
+    return (proctor_json_parse(&mcf->worker->doc, body->data, body->len)
+               == PROCTOR_OK)
+               ? &mcf->worker->doc
+               : NULL;
+}
+
+
+/* NGX_DECLINED: Redis is not to be had */
+
+static ngx_int_t
+ngx_http_proctor_cache_fill_send(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, const proctor_str_t *value, int64_t keep)
+{
+    u_char *p, text[3 * (NGX_INT64_LEN + 1)];
+    ngx_uint_t i, n;
+    proctor_str_t argv[5 + 4 * PROCTOR_CACHE_GROUPS_ALL];
+    ngx_http_proctor_cache_t *cache = ctx->cache;
+    ngx_http_proctor_cache_group_t *group;
+    ngx_http_proctor_cache_store_t *store;
+    ngx_http_proctor_redis_command_t command;
+
+    static const proctor_str_t seen[2] = { proctor_str("0"), proctor_str("1") };
+
+    n = 0;
+    argv[n].data = (char *) text;
+    p = ngx_sprintf(text, "%ui", 1 + 2 * cache->groups.n);
+    argv[n].len = (char *) p - argv[n].data;
+    n++;
+
+    argv[n++] = cache->name;
+
+    for (i = 0; i < cache->groups.n; i++) {
+        argv[n++] = cache->groups.list[i].gen;
+        argv[n++] = cache->groups.list[i].mark;
+    }
+
+    argv[n++] = *value;
+    argv[n].data = (char *) p;
+    p = ngx_sprintf(p, "%L", keep);
+    argv[n].len = (char *) p - argv[n].data;
+    n++;
+
+    argv[n].data = (char *) p;
+    p = ngx_sprintf(p, "%L", (int64_t) NGX_HTTP_PROCTOR_CACHE_GEN_TTL);
+    argv[n].len = (char *) p - argv[n].data;
+    n++;
+
+    for (i = 0; i < cache->groups.n; i++) {
+        group = &cache->groups.list[i];
+        argv[n].data = group->value;
+        argv[n++].len = PROCTOR_CACHE_GEN_LEN;
+        argv[n++] = seen[group->seen];
+    }
+
+    store =
+        ngx_calloc(sizeof(ngx_http_proctor_cache_store_t), r->connection->log);
+    if (store == NULL) {
+        return NGX_DECLINED;
+    }
+
+    store->w = cache->w;
+    store->lead = cache->lead;
+    store->call.handler = ngx_http_proctor_cache_fill_stored;
+    store->call.data = store;
+
+    command.argv = argv;
+    command.argc = n;
+    command.script = cache->w->mcf->cache_fill;
+
+    if (ngx_http_proctor_redis_send(
+            cache->w->mcf->worker->redis, &store->call, &command, 1)
+        != NGX_OK) {
+        ngx_http_proctor_cache_count(cache->w, UNSTORED);
+        ngx_free(store);
+        return NGX_DECLINED;
+    }
+
+    cache->lead.role = NGX_HTTP_PROCTOR_CACHE_ALONE; /* the store's now */
+    ngx_queue_insert_tail(&cache->w->stores, &store->queue);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_proctor_cache_fill_stored(void *data,
+    ngx_http_proctor_redis_status_e status,
+    const ngx_http_proctor_redis_reply_t *replies)
+{
+    ngx_http_proctor_cache_end_e end;
+    ngx_http_proctor_cache_store_t *store = data;
+
+    end = NGX_HTTP_PROCTOR_CACHE_UNSHARED;
+
+    if (status != NGX_HTTP_PROCTOR_REDIS_REPLY
+        || replies[0].type != NGX_HTTP_PROCTOR_REDIS_INTEGER) {
+        ngx_http_proctor_cache_count(store->w, UNSTORED);
+
+    } else if (replies[0].integer != 1) {
+        ngx_http_proctor_cache_count(store->w, OUTDATED);
+
+    } else {
+        ngx_http_proctor_cache_count(store->w, STORES);
+        end = NGX_HTTP_PROCTOR_CACHE_SHARED;
+    }
+
+    ngx_http_proctor_cache_flight_end(store->w, &store->lead, end);
+
+    ngx_queue_remove(&store->queue);
+    ngx_free(store);
+}
+
+
+void
+ngx_http_proctor_cache_fill_exit(ngx_http_proctor_cache_worker_t *w)
+{
+    ngx_http_proctor_cache_store_t *store;
+
+    while (!ngx_queue_empty(&w->stores)) {
+        store = ngx_queue_data(
+            ngx_queue_head(&w->stores), ngx_http_proctor_cache_store_t, queue);
+
+        ngx_http_proctor_redis_cancel(&store->call);
+        ngx_queue_remove(&store->queue);
+        ngx_free(store);
+    }
+}
