@@ -416,11 +416,13 @@ sub read_audit {
     my $state = $self->{audit};
 
     open my $fh, '<:raw', $self->{trail} or return;
+    $state->{offset} = 0 if ($state->{inode} // 0) != (stat $fh)[1];
+    $state->{inode} = (stat $fh)[1];
     seek $fh, $state->{offset}, 0;
     while (defined(my $line = <$fh>)) {
         last unless $line =~ /\n\z/;
         $state->{offset} += length $line;
-        my $record = $json->decode($line);
+        my $record = eval { $json->decode($line) } or next;    # torn
         my $intents = $state->{intents};
 
         if ($record->{kind} eq 'intent') {
@@ -428,7 +430,7 @@ sub read_audit {
             next;
         }
 
-        $record = { %{ delete $intents->{ $record->{id} } }, %$record }
+        $record = { %{ delete $intents->{ $record->{id} } || {} }, %$record }
             if $record->{kind} eq 'outcome';
         push @{ $state->{found}{ $record->{rid} // '' } }, $record;
     }
