@@ -48,8 +48,15 @@ sub stop {
     my ($self) = @_;
 
     my $pid = delete $self->{pid} or return;
-    kill 'INT', $pid;
-    waitpid $pid, 0;
+
+    # it may wait for threads of a process that was killed
+    for my $signal ('INT', 'KILL') {
+        kill $signal, $pid;
+        return if eval {
+            wait_until('strace to end',
+                sub { waitpid($pid, POSIX::WNOHANG()) == $pid }, 1);
+        };
+    }
 }
 
 
