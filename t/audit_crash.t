@@ -33,6 +33,7 @@ sub begin {
     %told = ();
     my $t = Proctor::Test::Trail::fixture(workers => $workers);
     push @{ $t->nginx->{expected} }, qr/exited on signal 9/;
+    $t->{killed} = 1;
     $t->sandbox->behave($ok);
     return $t;
 }
