@@ -199,8 +199,16 @@ proctor_audit_verify_say(FILE *out, const proctor_trail_file_t *file)
             (unsigned long long) verdict->last);
     }
 
+    if (verdict->kind > PROCTOR_VERIFY_UNKNOWN) {
+        /* nothing behind it was looked at */
+        fprintf(out, "%s; %llu records are as they were sealed\n",
+            proctor_verify_word(verdict->kind),
+            (unsigned long long) verdict->sealed);
+        return;
+    }
+
     if (verdict->kind != PROCTOR_VERIFY_WHOLE) {
-        fprintf(out, "%s: ", proctor_verify_word(verdict->kind));
+        fprintf(out, "%s; ", proctor_verify_word(verdict->kind));
     }
 
     fprintf(out, "%llu records, %llu sealed",

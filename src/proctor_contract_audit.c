@@ -41,22 +41,24 @@ void
 proctor_contract_audit(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out)
 {
+    const char *word;
     proctor_operation_t *operation = out;
 
-    if (!json_is_string(value)) {
+    word = json_is_string(value) ? json_string_value(value) : "";
+
+    if (json_is_object(value)) {
         proctor_document_object(
             doc, value, at, proctor_contract_audit_members, operation);
 
-    } else if (strcmp(json_string_value(value), "durable") == 0) {
+    } else if (strcmp(word, "durable") == 0) {
         operation->durable = 1;
 
-    } else if (strcmp(json_string_value(value), "metadata") != 0
-               && strcmp(json_string_value(value), "none") != 0) {
+    } else if (strcmp(word, "none") == 0) {
+        operation->audit = PROCTOR_AUDIT_NONE;
+
+    } else if (strcmp(word, "metadata") != 0) {
         proctor_document_fault(doc, at,
             "must be \"none\", \"metadata\", \"durable\" or an object");
-
-    } else {
-        proctor_contract_audit_level(doc, value, at, operation);
     }
 
     if (operation->durable && operation->audit == PROCTOR_AUDIT_NONE) {

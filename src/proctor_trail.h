@@ -112,10 +112,12 @@ typedef struct {
     int torn;                    /* the last one is cut off */
 } proctor_trail_notes_t;
 
-/* adds the heads of this log, each with its signature checked when there are
-   keys; OK; INVALID: notes->fault; ERROR (said) */
+/* adds the heads of this log; when there are keys, each signature is checked
+   that no other file of the trail is there for; OK; INVALID: notes->fault; ERROR (said) */
 int proctor_trail_notes(const proctor_trail_t *trail, const char *path,
     proctor_trail_file_t *file, proctor_trail_notes_t *notes);
+/* 1: a file of this log is among those of the trail */
+int proctor_trail_is_given(const proctor_trail_t *trail, const char *origin);
 /* 1: by the key whose name the log's origin begins with */
 int proctor_trail_signed(const proctor_trail_t *keys, const char *note,
     size_t len, const proctor_checkpoint_t *checkpoint);

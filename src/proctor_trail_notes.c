@@ -143,6 +143,7 @@ static int
 proctor_trail_note(
     const proctor_trail_reader_t *reader, const char *note, size_t len)
 {
+    int ours;
     proctor_trail_notes_t *notes;
     proctor_checkpoint_t checkpoint;
 
@@ -154,8 +155,11 @@ proctor_trail_note(
     }
 
     notes->newest = checkpoint;
+    ours = strcmp(checkpoint.origin, reader->file->start.origin) == 0;
 
-    if (strcmp(checkpoint.origin, reader->file->start.origin) != 0) {
+    /* those of another file are looked at when that file is */
+
+    if (!ours && proctor_trail_is_given(reader->trail, checkpoint.origin)) {
         return PROCTOR_OK;
     }
 
@@ -163,6 +167,10 @@ proctor_trail_note(
         && !proctor_trail_signed(reader->trail, note, len, &checkpoint)) {
         notes->fault = "is not signed by a key that was given";
         return PROCTOR_INVALID;
+    }
+
+    if (!ours) {
+        return PROCTOR_OK;
     }
 
     if (proctor_trail_heads_add(&reader->file->heads, &checkpoint.head)
@@ -176,6 +184,21 @@ proctor_trail_note(
     }
 
     return PROCTOR_OK;
+}
+
+
+int
+proctor_trail_is_given(const proctor_trail_t *trail, const char *origin)
+{
+    size_t i;
+
+    for (i = 0; i < trail->nfiles; i++) {
+        if (strcmp(trail->files[i].start.origin, origin) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -99,9 +99,7 @@ proctor_trail_sealed_exported(
     const proctor_trail_sealed_t *sealed, const char *path)
 {
     int rc;
-    size_t i;
     proctor_trail_notes_t notes;
-    const proctor_trail_t *trail = sealed->trail;
 
     rc = proctor_trail_sealed_notes(sealed, path, &notes);
 
@@ -109,10 +107,8 @@ proctor_trail_sealed_exported(
         return rc;
     }
 
-    for (i = 0; i < trail->nfiles; i++) {
-        if (strcmp(trail->files[i].start.origin, notes.newest.origin) == 0) {
-            return PROCTOR_OK;
-        }
+    if (proctor_trail_is_given(sealed->trail, notes.newest.origin)) {
+        return PROCTOR_OK;
     }
 
     fprintf(sealed->out,

@@ -64,7 +64,7 @@ teams_test_whole(void)
                     "O'Neill\",\"rights\":[\"read\","
                     "\"create\",\"look\"],\"sha256\":\"" DIGEST_2
                     "\",\"expires\":"
-                    "\"2001-09-09T01:46:40Z\"}]},"
+                    "\"2001-09-09T01:46:40Z\",\"on_behalf_of\":true}]},"
                     "\"idle\":{\"accounts\":{\"one\":\"acme\"},\"keys\":[]}"),
         &faults);
 
@@ -87,6 +87,7 @@ teams_test_whole(void)
     is_str(key->team->name.data, "nlp", "with its team");
     is_str(key->actor.data, "ann", "and its actor");
     is_int(key->expires, 0, "it does not expire");
+    is_int(key->on_behalf_of, 0, "it speaks for nobody else");
     is_int(proctor_key_has_right(key, &read), 1, "it may read");
     is_int(proctor_key_has_right(key, &create), 0, "it may not create");
     is_int(proctor_key_has_right(key, &rea), 0, "nor half a right");
@@ -101,6 +102,7 @@ teams_test_whole(void)
     is_str(key != NULL ? key->id.data : NULL, "k-2", "the other key is found");
     is_int(key->expires, 1000000000, "it has expired, which is no fault");
     is_int(proctor_key_has_right(key, &create), 1, "it may create");
+    is_int(key->on_behalf_of, 1, "and say on whose behalf");
 
     digest[31] ^= 1;
     ok(proctor_teams_key(teams, digest) == NULL,

@@ -156,6 +156,8 @@ static const faults_case_t teams_cases[] = {
       KEYS(KEY("k", DIGEST, "\"expires\":\"2027-01-01T00:00:00\",")),
       "/teams/t/keys/0/expires: must be a time in UTC, as "
       "\"2027-01-01T00:00:00Z\"" },
+    { "on behalf of a word", KEYS(KEY("k", DIGEST, "\"on_behalf_of\":\"x\",")),
+      "/teams/t/keys/0/on_behalf_of: must be true or false" },
     { "a number as an expiry", KEYS(KEY("k", DIGEST, "\"expires\":1,")),
       "/teams/t/keys/0/expires: must be a time in UTC, as "
       "\"2027-01-01T00:00:00Z\"" },
