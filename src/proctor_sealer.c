@@ -328,7 +328,8 @@ proctor_sealer_broken(proctor_sealer_t *s, proctor_sealer_file_t *file)
     if (proctor_audit_place_ensure(&s->out) == PROCTOR_OK
         && fstat(file->fd, &st) == 0 && st.st_ino == s->out.ino
         && st.st_dev == s->out.dev
-        && proctor_audit_place_abandon(&s->out) != PROCTOR_OK) {
+        && (proctor_audit_place_abandon(&s->out) != PROCTOR_OK
+            || proctor_audit_place_ensure(&s->out) != PROCTOR_OK)) {
         errno = s->out.err;
         return proctor_sealer_failed(s, s->out.what);
     }

@@ -40,6 +40,9 @@ typedef struct {
 } proctor_sealer_names_t;
 
 
+static int proctor_sealer_file_placed(proctor_sealer_t *s);
+static int proctor_sealer_file_is_known(
+    const proctor_sealer_t *s, const char *id);
 static int proctor_sealer_file_open(
     proctor_sealer_t *s, const char *dir, const char *name, const char *id);
 static int proctor_sealer_file_is_nothing(int fd, const struct stat *st);
@@ -64,7 +67,6 @@ proctor_sealer_file_scan(proctor_sealer_t *s)
     size_t base;
     const char *slash, *file, *id;
     struct dirent *entry;
-    proctor_sealer_file_t *known;
 
     slash = strrchr(s->path, '/');
     file = (slash == NULL) ? s->path : slash + 1;
@@ -89,21 +91,61 @@ proctor_sealer_file_scan(proctor_sealer_t *s)
             continue;
         }
 
-        known = s->files;
-
-        while (known != NULL
-               && memcmp(known->id, id, PROCTOR_AUDIT_FILE_ID) != 0) {
-            known = known->next;
-        }
-
-        if (known == NULL) {
+        if (!proctor_sealer_file_is_known(s, id)) {
             rc = proctor_sealer_file_open(s, dir, entry->d_name, id);
         }
     }
 
     (void) closedir(d);
 
+    return (rc == PROCTOR_OK) ? proctor_sealer_file_placed(s) : rc;
+}
+
+
+/* FILE itself, should its pin be gone: somebody has put it back, or cleaned up */
+
+static int
+proctor_sealer_file_placed(proctor_sealer_t *s)
+{
+    int fd, rc;
+    char pin[PATH_MAX], id[PROCTOR_AUDIT_FILE_ID + 1];
+
+    fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd == -1) {
+        return (errno == ENOENT) ? PROCTOR_OK
+                                 : proctor_sealer_failed(s, "open()");
+    }
+
+    rc = PROCTOR_OK;
+
+    if (proctor_audit_place_id(fd, id) == PROCTOR_OK
+        && !proctor_sealer_file_is_known(s, id)) {
+        proctor_sealer_file_pin(s, id, pin);
+
+        if (link(s->path, pin) == -1 && errno != EEXIST) {
+            rc = proctor_sealer_failed(s, "link()");
+        }
+    }
+
+    (void) close(fd);
+
     return rc;
+}
+
+
+static int
+proctor_sealer_file_is_known(const proctor_sealer_t *s, const char *id)
+{
+    const proctor_sealer_file_t *file;
+
+    for (file = s->files; file != NULL; file = file->next) {
+        if (memcmp(file->id, id, PROCTOR_AUDIT_FILE_ID) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
