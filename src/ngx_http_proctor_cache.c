@@ -395,7 +395,6 @@ ngx_http_proctor_cache_use(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 {
     ctx->cache->status = status;
     ctx->cache->serves = 1;
-    ctx->cache->collapsed = (ctx->cache->rounds != 0);
     r->content_handler = NULL;
 }
 
@@ -404,9 +403,16 @@ ngx_int_t
 ngx_http_proctor_cache_landed(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_redis_reply_t *replies)
 {
-    ngx_http_proctor_cache_read(r, ctx, replies);
+    ngx_int_t rc;
 
-    return ngx_http_proctor_cache_decide(r, ctx);
+    ngx_http_proctor_cache_read(r, ctx, replies);
+    rc = ngx_http_proctor_cache_decide(r, ctx);
+
+    ctx->cache->collapsed =
+        (ctx->cache->serves
+            && ctx->cache->status == NGX_HTTP_PROCTOR_CACHE_HIT);
+
+    return rc;
 }
 
 

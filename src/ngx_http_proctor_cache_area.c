@@ -29,6 +29,7 @@ static const char *const
         "stale",
         "revalidated",
         "bypassed",
+        "waits",
         "collapsed",
         "refreshes",
         "stores",

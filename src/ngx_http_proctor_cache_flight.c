@@ -234,6 +234,7 @@ ngx_http_proctor_cache_flight_follow(ngx_http_request_t *r,
     }
 
     ngx_queue_insert_tail(&f->waiters, &waiter->queue);
+    ngx_http_proctor_cache_count(w, WAITS);
 
     return NGX_AGAIN;
 }
