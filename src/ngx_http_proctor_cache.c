@@ -10,20 +10,16 @@
  */
 
 #include "ngx_http_proctor_cache.h"
-#include <openssl/rand.h>
 
 
 static ngx_uint_t ngx_http_proctor_cache_request(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static ngx_int_t ngx_http_proctor_cache_key(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static ngx_int_t ngx_http_proctor_cache_key_origin(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static void ngx_http_proctor_cache_question(ngx_http_proctor_cache_t *cache);
 static ngx_int_t ngx_http_proctor_cache_decide(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_cache_forward(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_uint_t ngx_http_proctor_cache_lasts(
+    const ngx_http_proctor_ctx_t *ctx);
 static void ngx_http_proctor_cache_use(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_cache_status_e status);
 
@@ -39,13 +35,10 @@ ngx_http_proctor_cache_lookup(
         return NGX_OK;
     }
 
-    cache = ngx_pcalloc(r->pool, sizeof(ngx_http_proctor_cache_t));
+    cache = ngx_http_proctor_cache_create(r, ctx);
     if (cache == NULL) {
         return NGX_ERROR;
     }
-
-    ctx->cache = cache;
-    cache->w = ngx_http_proctor_cache_worker(r);
 
     if (ctx->operation->cache == NULL) {
         cache->status = proctor_cache_is_unsafe(ctx->operation)
@@ -59,7 +52,8 @@ ngx_http_proctor_cache_lookup(
         return NGX_OK;
     }
 
-    if (ngx_http_proctor_cache_spell(r, ctx, &ctx->operation->cache->groups)
+    if (ngx_http_proctor_cache_key_groups(
+            r, ctx, &ctx->operation->cache->groups)
         != NGX_OK) {
         return NGX_ERROR;
     }
@@ -75,7 +69,7 @@ ngx_http_proctor_cache_lookup(
         return NGX_ERROR;
     }
 
-    ngx_http_proctor_cache_question(cache);
+    ngx_http_proctor_cache_key_question(cache);
 
     cache->reads = 1;
     cache->follower = (r->method == NGX_HTTP_HEAD);
@@ -86,6 +80,25 @@ ngx_http_proctor_cache_lookup(
     ctx->lookup = &cache->lookup;
 
     return NGX_OK;
+}
+
+
+ngx_http_proctor_cache_t *
+ngx_http_proctor_cache_create(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_http_proctor_cache_t *cache;
+
+    cache = ngx_palloc(r->pool, sizeof(ngx_http_proctor_cache_t));
+
+    if (cache != NULL) {
+        ngx_memzero(cache, offsetof(ngx_http_proctor_cache_t, groups));
+        cache->groups.n = 0;
+        cache->w = ngx_http_proctor_cache_worker(r);
+        ctx->cache = cache;
+    }
+
+    return cache;
 }
 
 
@@ -144,166 +157,6 @@ ngx_http_proctor_cache_request(
     }
 
     return fine && !proctor_cache_request_forbids(control);
-}
-
-
-ngx_int_t
-ngx_http_proctor_cache_spell(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
-    const proctor_cache_templates_t *templates)
-{
-    int i, n;
-    char *p, *last;
-    size_t size, name;
-    proctor_str_t path, names[PROCTOR_CACHE_GROUPS_ALL];
-    ngx_http_proctor_cache_group_t *group;
-    ngx_http_proctor_cache_groups_t *groups = &ctx->cache->groups;
-
-    path.data = (char *) ctx->path.data;
-    path.len = ctx->path.len;
-
-    size = proctor_cache_groups_size(templates, &ctx->match);
-    name = ctx->account->prefix.len + PROCTOR_CACHE_NAME_MAX;
-    n = (int) templates->count + (templates->path != 0);
-
-    p = ngx_pnalloc(r->pool, size + (2 * (size_t) n + 1) * name);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    n = proctor_cache_groups(templates, &ctx->match, &path, names, p, size);
-    if (n < 0) {
-        return NGX_ERROR;
-    }
-
-    groups->n = (ngx_uint_t) n;
-    p += size;
-
-    for (i = 0; i < n; i++) {
-        group = &groups->list[i];
-
-        last = proctor_cache_group_name(
-            p, ctx->account, PROCTOR_CACHE_GEN, &names[i]);
-        if (last == NULL) {
-            return NGX_ERROR;
-        }
-
-        group->prefix = ctx->account->prefix.len;
-        group->gen.data = p;
-        group->gen.len = (size_t) (last - p);
-        p = last;
-
-        last = proctor_cache_group_name(
-            p, ctx->account, PROCTOR_CACHE_MARK, &names[i]);
-        if (last == NULL) {
-            return NGX_ERROR;
-        }
-
-        group->mark.data = p;
-        group->mark.len = (size_t) (last - p);
-        p = last;
-    }
-
-    ctx->cache->name.data = p; /* where an entry's own may stand */
-
-    return NGX_OK;
-}
-
-
-/* NGX_DECLINED: a call of which nothing is kept */
-
-static ngx_int_t
-ngx_http_proctor_cache_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
-{
-    int rc;
-    char *p;
-    proctor_cache_call_t call;
-    ngx_http_proctor_cache_t *cache = ctx->cache;
-    ngx_http_proctor_main_conf_t *mcf;
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
-
-    call.account = ctx->account;
-    call.operation = ctx->operation;
-    call.path.data = (char *) ctx->path.data;
-    call.path.len = ctx->path.len;
-    call.query.data = (char *) ctx->args.data;
-    call.query.len = ctx->args.len;
-    call.body = (ctx->body_len > 0) ? ctx->body_canonical : NULL;
-
-    proctor_arena_reset(mcf->worker->arena);
-
-    rc = proctor_cache_key(&call, mcf->worker->arena, cache->key);
-
-    if (rc == PROCTOR_INVALID) {
-        return NGX_DECLINED;
-    }
-
-    if (rc != PROCTOR_OK
-        || (ctx->operation->nlinks != 0
-            && ngx_http_proctor_cache_key_origin(r, ctx) != NGX_OK)) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(cache->lead.digest, cache->key, NGX_HTTP_PROCTOR_CACHE_DIGEST);
-
-    p = (char *) cache->name.data;
-    cache->name.len =
-        (size_t) (proctor_cache_entry_name(p, ctx->account, cache->key) - p);
-
-    return NGX_OK;
-}
-
-
-/* links are stored as the client gets them: with the gateway's name in them */
-
-static ngx_int_t
-ngx_http_proctor_cache_key_origin(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
-{
-    u_char *p;
-    ngx_str_t origin;
-    unsigned char *key = ctx->cache->key;
-
-    if (ngx_http_proctor_links_origin(r, ctx, &origin) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_pnalloc(r->pool, PROCTOR_SHA256_LEN + origin.len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(p, key, PROCTOR_SHA256_LEN);
-    ngx_memcpy(p + PROCTOR_SHA256_LEN, origin.data, origin.len);
-
-    return (proctor_digest(p, PROCTOR_SHA256_LEN + origin.len, key)
-               == PROCTOR_OK)
-               ? NGX_OK
-               : NGX_ERROR;
-}
-
-
-/* MGET gen mark gen mark ... entry */
-
-static void
-ngx_http_proctor_cache_question(ngx_http_proctor_cache_t *cache)
-{
-    ngx_uint_t i, n;
-
-    static const proctor_str_t mget = proctor_str("MGET");
-
-    cache->argv[0] = mget;
-
-    for (i = 0, n = 1; i < cache->groups.n; i++) {
-        cache->argv[n++] = cache->groups.list[i].gen;
-        cache->argv[n++] = cache->groups.list[i].mark;
-    }
-
-    cache->argv[n++] = cache->name;
-
-    cache->command.argv = cache->argv;
-    cache->command.argc = n;
-    cache->command.script = NULL;
 }
 
 
@@ -416,7 +269,6 @@ ngx_http_proctor_cache_use(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 {
     ctx->cache->status = status;
     ctx->cache->serves = 1;
-    ctx->cache->collapsed = (ctx->cache->rounds != 0);
     r->content_handler = NULL;
 }
 
@@ -425,19 +277,39 @@ ngx_int_t
 ngx_http_proctor_cache_landed(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_redis_reply_t *replies)
 {
-    ngx_http_proctor_cache_read(r, ctx, replies);
+    ngx_int_t rc;
 
-    return ngx_http_proctor_cache_decide(r, ctx);
+    ngx_http_proctor_cache_read(r, ctx, replies);
+    rc = ngx_http_proctor_cache_decide(r, ctx);
+
+    ctx->cache->collapsed =
+        (ctx->cache->serves
+            && ctx->cache->status == NGX_HTTP_PROCTOR_CACHE_HIT);
+
+    return rc;
 }
 
 
-ngx_int_t
+void
 ngx_http_proctor_cache_crashed(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    (void) ngx_http_proctor_cache_rescue(r, ctx);
+    if (ngx_http_proctor_cache_lasts(ctx)) {
+        ngx_http_proctor_cache_use(r, ctx, NGX_HTTP_PROCTOR_CACHE_INSTEAD);
+    }
+}
 
-    return NGX_OK;
+
+/* 1: there is an entry that may be used when the upstream fails */
+
+static ngx_uint_t
+ngx_http_proctor_cache_lasts(const ngx_http_proctor_ctx_t *ctx)
+{
+    const ngx_http_proctor_cache_t *cache = ctx->cache;
+
+    return cache != NULL && !cache->background
+           && cache->found == NGX_HTTP_PROCTOR_CACHE_FOUND
+           && cache->verdict.on_error;
 }
 
 
@@ -445,16 +317,24 @@ ngx_uint_t
 ngx_http_proctor_cache_rescue(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    ngx_http_proctor_cache_t *cache = ctx->cache;
+    switch ((int) ctx->refusal.code) {
+    case NGX_HTTP_PROCTOR_ACCOUNT_LIMIT:
+    case NGX_HTTP_PROCTOR_UPSTREAM_LIMIT:
+    case NGX_HTTP_PROCTOR_QUOTA_DOWN:
+    case NGX_HTTP_PROCTOR_BUSY:
+        break;
 
-    if (cache == NULL || cache->background
-        || cache->found != NGX_HTTP_PROCTOR_CACHE_FOUND
-        || !cache->verdict.on_error) {
+    default:
         return 0;
     }
 
+    if (!ngx_http_proctor_cache_lasts(ctx)) {
+        return 0;
+    }
+
+    ngx_memzero(&ctx->refusal, sizeof(ngx_http_proctor_refusal_t));
     ngx_http_proctor_cache_flight_end(
-        cache->w, &cache->lead, NGX_HTTP_PROCTOR_CACHE_FAILED);
+        ctx->cache->w, &ctx->cache->lead, NGX_HTTP_PROCTOR_CACHE_FAILED);
     ngx_http_proctor_cache_use(r, ctx, NGX_HTTP_PROCTOR_CACHE_INSTEAD);
 
     return 1;
@@ -475,22 +355,6 @@ ngx_http_proctor_cache_answers(
 }
 
 
-ngx_uint_t
-ngx_http_proctor_cache_validators(const ngx_http_proctor_cache_t *cache)
-{
-    proctor_str_t value;
-
-    if (cache->found != NGX_HTTP_PROCTOR_CACHE_FOUND
-        || cache->entry.status != NGX_HTTP_OK) {
-        return 0;
-    }
-
-    return (proctor_cache_entry_field(&cache->entry, "etag", &value)
-               && !ngx_http_proctor_cache_own_etag(&value))
-           || proctor_cache_entry_field(&cache->entry, "last-modified", &value);
-}
-
-
 void
 ngx_http_proctor_cache_gone(ngx_http_proctor_ctx_t *ctx)
 {
@@ -498,32 +362,6 @@ ngx_http_proctor_cache_gone(ngx_http_proctor_ctx_t *ctx)
         ngx_http_proctor_cache_flight_end(
             ctx->cache->w, &ctx->cache->lead, NGX_HTTP_PROCTOR_CACHE_ABANDONED);
     }
-}
-
-
-ngx_uint_t
-ngx_http_proctor_cache_withholds(const ngx_http_proctor_ctx_t *ctx)
-{
-    return ctx->cache != NULL && ctx->cache->reads && ctx->cache->fills;
-}
-
-
-ngx_uint_t
-ngx_http_proctor_cache_validator(
-    const ngx_http_proctor_ctx_t *ctx, const char *name, ngx_str_t *value)
-{
-    proctor_str_t text;
-
-    if (ctx->cache == NULL || !ctx->cache->validates
-        || !proctor_cache_entry_field(&ctx->cache->entry, name, &text)
-        || ngx_http_proctor_cache_own_etag(&text)) {
-        return 0;
-    }
-
-    value->data = (u_char *) text.data;
-    value->len = text.len;
-
-    return 1;
 }
 
 
@@ -554,21 +392,6 @@ ngx_http_proctor_cache_init(ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
             return NGX_ERROR;
         }
     }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_proctor_cache_random(char *text)
-{
-    u_char bytes[PROCTOR_CACHE_GEN_LEN / 2];
-
-    if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_hex_dump((u_char *) text, bytes, sizeof(bytes));
 
     return NGX_OK;
 }

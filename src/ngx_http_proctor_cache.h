@@ -2,14 +2,19 @@
  * What the files of the cache share and nobody else sees.
  *
  *     cache.c          the steps: what is asked, what follows from the answer
+ *     cache_key.c      what a read is stored as
+ *     cache_ask.c      a question of its own, and who waits for it
  *     cache_read.c     a stored answer, opened and judged for this request
  *     cache_serve.c    a stored answer as an answer; Cache-Status
  *     cache_stale.c    a stored answer instead of the upstream's error or 304
- *     cache_fill.c     what the upstream says, collected and stored
+ *     cache_validate.c what the upstream is asked with
+ *     cache_fill.c     what the upstream says, collected
+ *     cache_store.c    and stored
  *     cache_refresh.c  behind an answer that was stale
  *     cache_write.c    generations and marks around what changes something
  *     cache_script.c   the scripts
  *     cache_flight.c   one call upstream for all who ask the same
+ *     cache_wait.c     the others
  *     cache_dirty.c    what Redis could not be told
  *     cache_area.c     a worker's place among those of its machine
  *
@@ -40,8 +45,8 @@ typedef struct {
 } ngx_http_proctor_cache_group_t;
 
 typedef struct {
-    ngx_http_proctor_cache_group_t list[PROCTOR_CACHE_GROUPS_ALL];
     ngx_uint_t n;
+    ngx_http_proctor_cache_group_t list[PROCTOR_CACHE_GROUPS_ALL];
 } ngx_http_proctor_cache_groups_t;
 
 /* what is known of a read, best first */
@@ -89,6 +94,21 @@ typedef struct {
     size_t used;
 } ngx_http_proctor_cache_fill_t;
 
+/* whom others follow, and what became of it */
+
+typedef struct {
+    uint64_t turn;
+    ngx_pid_t pid;
+    u_char digest[NGX_HTTP_PROCTOR_CACHE_DIGEST];
+} ngx_http_proctor_cache_leader_t;
+
+typedef enum {
+    NGX_HTTP_PROCTOR_CACHE_FLYING = 0,
+    NGX_HTTP_PROCTOR_CACHE_LANDED, /* look at what it stored */
+    NGX_HTTP_PROCTOR_CACHE_FREED,
+    NGX_HTTP_PROCTOR_CACHE_CRASHED /* the upstream failed it */
+} ngx_http_proctor_cache_landing_e;
+
 /* One request's.  In r->pool. */
 
 struct ngx_http_proctor_cache_s {
@@ -110,21 +130,21 @@ struct ngx_http_proctor_cache_s {
     unsigned ended : 1;      /* writes: the outcome is known */
     ngx_uint_t rounds;       /* of waiting */
 
-    unsigned char key[PROCTOR_SHA256_LEN];
     ngx_http_proctor_cache_lead_t lead;
-    proctor_str_t name; /* the entry's key */
-    ngx_http_proctor_cache_groups_t groups;
-    proctor_cache_control_t control; /* the request's */
-
     ngx_http_proctor_lookup_t lookup;
+    ngx_http_proctor_cache_fill_t *fill; /* NULL: nothing is collected */
+
+    /* from here on nothing is zeroed: what is read was set before */
+
+    ngx_http_proctor_cache_groups_t groups;
+    proctor_str_t name; /* the entry's key */
+    unsigned char key[PROCTOR_SHA256_LEN];
+    proctor_cache_control_t control; /* the request's */
     ngx_http_proctor_redis_command_t command;
     proctor_str_t argv[2 * PROCTOR_CACHE_GROUPS_ALL + 2];
-
     proctor_cache_entry_t entry; /* found FOUND: in r->pool */
     proctor_cache_verdict_t verdict;
-
-    ngx_http_proctor_cache_fill_t *fill; /* NULL: nothing is collected */
-    char writer[PROCTOR_CACHE_GEN_LEN];  /* writes: who */
+    char writer[PROCTOR_CACHE_GEN_LEN]; /* writes: who */
 };
 
 /* One worker's.  In cycle->pool. */
@@ -172,19 +192,37 @@ ngx_http_proctor_cache_now(void)
 
 /* ngx_http_proctor_cache.c */
 
+/* sets ctx->cache; NULL: out of memory */
+ngx_http_proctor_cache_t *ngx_http_proctor_cache_create(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 /* PROCTOR_CACHE_GEN_LEN hexadecimal digits that nobody ever had */
 ngx_int_t ngx_http_proctor_cache_random(char *text);
-/* the keys of the groups, in r->pool */
-ngx_int_t ngx_http_proctor_cache_spell(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, const proctor_cache_templates_t *templates);
-/* 1: the upstream can be asked whether the entry is still what it has */
-ngx_uint_t ngx_http_proctor_cache_validators(
-    const ngx_http_proctor_cache_t *cache);
 /* after waiting: NGX_OK: it goes on; NGX_AGAIN: it waits again; NGX_ERROR */
 ngx_int_t ngx_http_proctor_cache_landed(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_redis_reply_t *replies);
-ngx_int_t ngx_http_proctor_cache_crashed(
+/* its leader was failed by the upstream: it goes on */
+void ngx_http_proctor_cache_crashed(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_cache_key.c */
+
+/* the keys of the groups, and room for an entry's own */
+ngx_int_t ngx_http_proctor_cache_key_groups(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, const proctor_cache_templates_t *templates);
+/* that one */
+/* NGX_DECLINED: a call of which nothing is kept */
+ngx_int_t ngx_http_proctor_cache_key(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* the command for all of them */
+void ngx_http_proctor_cache_key_question(ngx_http_proctor_cache_t *cache);
+
+/* ngx_http_proctor_cache_validate.c */
+
+#define NGX_HTTP_PROCTOR_CACHE_ETAG "\"proctor-" /* those of our own */
+
+/* 1: the upstream can be asked whether the entry is still what it has */
+ngx_uint_t ngx_http_proctor_cache_validators(
+    const ngx_http_proctor_cache_t *cache);
 
 /* ngx_http_proctor_cache_ask.c: a question of its own, and who waits for it */
 
@@ -223,17 +261,18 @@ ngx_uint_t ngx_http_proctor_cache_fill_fields(
 /* the header that the upstream sent */
 void ngx_http_proctor_cache_answer(
     ngx_http_request_t *r, proctor_cache_answer_t *answer);
-/* 1: an entity tag of ours, which the upstream does not know */
-ngx_uint_t ngx_http_proctor_cache_own_etag(const proctor_str_t *value);
+
+/* ngx_http_proctor_cache_store.c */
+
 /*
  * Seals the draft, whose fields and body are set, and sends it to Redis, with
- * the flight: who follows is told.  `sealed` (or NULL) is set in r->pool as
- * soon as there is such a thing.  NGX_DECLINED: it is not stored.
+ * the flight: who follows is told.  `sealed` is in r->pool, or has data NULL.
+ * NGX_DECLINED: it is not stored.
  */
 ngx_int_t ngx_http_proctor_cache_store(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, const proctor_cache_answer_t *answer,
     proctor_cache_draft_t *draft, proctor_str_t *sealed);
-void ngx_http_proctor_cache_fill_exit(ngx_http_proctor_cache_worker_t *w);
+void ngx_http_proctor_cache_store_exit(ngx_http_proctor_cache_worker_t *w);
 
 /* ngx_http_proctor_cache_refresh.c */
 
@@ -276,11 +315,24 @@ void ngx_http_proctor_cache_flight_end(ngx_http_proctor_cache_worker_t *w,
     ngx_http_proctor_cache_lead_t *lead, ngx_http_proctor_cache_end_e end);
 /* 1: this request leads; it never waits */
 ngx_uint_t ngx_http_proctor_cache_flight_lead(ngx_http_proctor_cache_t *cache);
+/* what became of a leader */
+ngx_http_proctor_cache_landing_e ngx_http_proctor_cache_flight_landing(
+    ngx_http_proctor_cache_worker_t *w,
+    const ngx_http_proctor_cache_leader_t *leader);
+/* it has died */
+void ngx_http_proctor_cache_flight_lost(ngx_http_proctor_cache_worker_t *w,
+    const ngx_http_proctor_cache_leader_t *leader);
+
+/* ngx_http_proctor_cache_wait.c */
+
+/* NGX_AGAIN, NGX_ERROR */
+ngx_int_t ngx_http_proctor_cache_wait(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_cache_leader_t *leader);
 /* some flight may have ended */
-void ngx_http_proctor_cache_flight_wake(ngx_http_proctor_cache_worker_t *w);
-void ngx_http_proctor_cache_flight_look(ngx_event_t *ev);
-void ngx_http_proctor_cache_flight_watch(ngx_event_t *ev);
-void ngx_http_proctor_cache_flight_exit(ngx_http_proctor_cache_worker_t *w);
+void ngx_http_proctor_cache_wait_wake(ngx_http_proctor_cache_worker_t *w);
+void ngx_http_proctor_cache_wait_look(ngx_event_t *ev);
+void ngx_http_proctor_cache_wait_watch(ngx_event_t *ev);
+void ngx_http_proctor_cache_wait_exit(ngx_http_proctor_cache_worker_t *w);
 
 /* ngx_http_proctor_cache_dirty.c */
 

@@ -29,6 +29,7 @@ static const char *const
         "stale",
         "revalidated",
         "bypassed",
+        "waits",
         "collapsed",
         "refreshes",
         "stores",
@@ -71,11 +72,11 @@ ngx_http_proctor_cache_area_init(
 
     w->woken.data = w;
     w->woken.log = cycle->log;
-    w->woken.handler = ngx_http_proctor_cache_flight_look;
+    w->woken.handler = ngx_http_proctor_cache_wait_look;
 
     w->watch.data = w;
     w->watch.log = cycle->log;
-    w->watch.handler = ngx_http_proctor_cache_flight_watch;
+    w->watch.handler = ngx_http_proctor_cache_wait_watch;
     w->watch.cancelable = 1;
 
     w->replay.data = w;
@@ -181,7 +182,7 @@ ngx_http_proctor_cache_area_read(ngx_event_t *ev)
         /* void */
     }
 
-    ngx_http_proctor_cache_flight_wake(c->data);
+    ngx_http_proctor_cache_wait_wake(c->data);
 }
 
 
@@ -228,7 +229,7 @@ ngx_http_proctor_cache_area_wake(
     ngx_http_proctor_cache_place_t *place;
 
     if (who & w->bit) {
-        ngx_http_proctor_cache_flight_wake(w);
+        ngx_http_proctor_cache_wait_wake(w);
     }
 
     for (who &= ~w->bit; who != 0; who &= who - 1) {
@@ -257,9 +258,9 @@ ngx_http_proctor_cache_area_wake(
 void
 ngx_http_proctor_cache_area_exit(ngx_http_proctor_cache_worker_t *w)
 {
-    ngx_http_proctor_cache_flight_exit(w);
+    ngx_http_proctor_cache_wait_exit(w);
     ngx_http_proctor_cache_ask_exit(w);
-    ngx_http_proctor_cache_fill_exit(w);
+    ngx_http_proctor_cache_store_exit(w);
     ngx_http_proctor_cache_dirty_exit(w);
 
     if (w->watch.timer_set) {

@@ -6,23 +6,12 @@
  * last buffer was seen (after an upstream's error nginx sends none), the length
  * is the one that was promised, and no filter made another status of it.  A
  * client that leaves ends the answer, and with it the copy.
- *
- * The store is one script, which nobody waits for but the followers of a
- * flight.  Its operation is on the heap: the request is gone by then.
  */
 
 #include "ngx_http_proctor_cache.h"
 
 
 #define NGX_HTTP_PROCTOR_CACHE_BUFFER 8192
-#define NGX_HTTP_PROCTOR_CACHE_ETAG   "\"proctor-"
-
-typedef struct {
-    ngx_queue_t queue; /* of the worker's fills */
-    ngx_http_proctor_redis_call_t call;
-    ngx_http_proctor_cache_worker_t *w;
-    ngx_http_proctor_cache_lead_t lead;
-} ngx_http_proctor_cache_store_t;
 
 
 static ngx_uint_t ngx_http_proctor_cache_fill_answer(ngx_http_request_t *r,
@@ -37,14 +26,6 @@ static void ngx_http_proctor_cache_fill_finish(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_cache_fill_etag(
     ngx_http_request_t *r, ngx_http_proctor_cache_fill_t *fill);
-static proctor_json_t *ngx_http_proctor_cache_fill_document(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
-    const proctor_cache_answer_t *answer, const proctor_str_t *body);
-static ngx_int_t ngx_http_proctor_cache_fill_send(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, const proctor_str_t *value, int64_t keep);
-static void ngx_http_proctor_cache_fill_stored(void *data,
-    ngx_http_proctor_redis_status_e status,
-    const ngx_http_proctor_redis_reply_t *replies);
 
 
 /* of a call, not of an answer */
@@ -336,6 +317,7 @@ static void
 ngx_http_proctor_cache_fill_finish(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
+    proctor_str_t sealed;
     proctor_cache_draft_t draft;
     ngx_http_proctor_cache_fill_t *fill = ctx->cache->fill;
 
@@ -352,7 +334,7 @@ ngx_http_proctor_cache_fill_finish(
     draft.body.data = (fill->used == 0) ? "" : (char *) fill->body;
     draft.body.len = fill->used;
 
-    (void) ngx_http_proctor_cache_store(r, ctx, &fill->answer, &draft, NULL);
+    (void) ngx_http_proctor_cache_store(r, ctx, &fill->answer, &draft, &sealed);
 }
 
 
@@ -385,223 +367,4 @@ ngx_http_proctor_cache_fill_etag(
 
     return ngx_http_proctor_cache_fill_push(fill, &name, &value) ? NGX_OK
                                                                  : NGX_ERROR;
-}
-
-
-ngx_uint_t
-ngx_http_proctor_cache_own_etag(const proctor_str_t *value)
-{
-    size_t len = sizeof(NGX_HTTP_PROCTOR_CACHE_ETAG) - 1;
-
-    return value->len > len
-           && ngx_memcmp(value->data, NGX_HTTP_PROCTOR_CACHE_ETAG, len) == 0;
-}
-
-
-ngx_int_t
-ngx_http_proctor_cache_store(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
-    const proctor_cache_answer_t *answer, proctor_cache_draft_t *draft,
-    proctor_str_t *sealed)
-{
-    int n;
-    char *dst, gens[PROCTOR_CACHE_GROUPS_ALL * PROCTOR_CACHE_GEN_LEN];
-    size_t size;
-    int64_t keep;
-    ngx_uint_t i;
-    proctor_json_t *doc;
-    proctor_str_t value;
-    proctor_cache_field_t vary[PROCTOR_CACHE_FIELDS_VARY];
-    ngx_http_proctor_cache_t *cache = ctx->cache;
-
-    doc = ngx_http_proctor_cache_fill_document(r, ctx, answer, &draft->body);
-
-    if (proctor_cache_freshness(
-            answer, ctx->operation->cache, doc, &draft->freshness, &keep)
-        != PROCTOR_CACHE_STORABLE) {
-        return NGX_DECLINED;
-    }
-
-    n = proctor_cache_vary_fields(
-        answer, ctx->operation, ngx_http_proctor_cache_read_header, r, vary);
-
-    if (n < 0
-        || ngx_http_proctor_cache_dirty(
-            cache->w, &cache->groups, answer->requested)) {
-        return NGX_DECLINED;
-    }
-
-    for (i = 0; i < cache->groups.n; i++) {
-        ngx_memcpy(gens + i * PROCTOR_CACHE_GEN_LEN,
-            cache->groups.list[i].value, PROCTOR_CACHE_GEN_LEN);
-    }
-
-    draft->vary = vary;
-    draft->nvary = (unsigned) n;
-    draft->gens = gens;
-    draft->ngens = (unsigned) cache->groups.n;
-
-    size = proctor_cache_entry_size(draft);
-    dst = (size == 0) ? NULL : ngx_pnalloc(r->pool, size);
-
-    if (dst == NULL
-        || proctor_cache_entry_seal(
-               cache->w->seal, ctx->account, cache->key, draft, dst)
-               != PROCTOR_OK) {
-        return NGX_DECLINED;
-    }
-
-    value.data = dst;
-    value.len = size;
-
-    if (sealed != NULL) {
-        *sealed = value;
-    }
-
-    return ngx_http_proctor_cache_fill_send(r, ctx, &value, keep);
-}
-
-
-/* NULL: it is not wanted, or no JSON */
-
-static proctor_json_t *
-ngx_http_proctor_cache_fill_document(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, const proctor_cache_answer_t *answer,
-    const proctor_str_t *body)
-{
-    ngx_http_proctor_main_conf_t *mcf;
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
-
-    if (!proctor_cache_wants_body(answer, ctx->operation->cache)) {
-        return NULL;
-    }
-
-    proctor_arena_reset(mcf->worker->arena);
-
-    return (proctor_json_parse(&mcf->worker->doc, body->data, body->len)
-               == PROCTOR_OK)
-               ? &mcf->worker->doc
-               : NULL;
-}
-
-
-/* NGX_DECLINED: Redis is not to be had */
-
-static ngx_int_t
-ngx_http_proctor_cache_fill_send(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, const proctor_str_t *value, int64_t keep)
-{
-    u_char *p, text[3 * (NGX_INT64_LEN + 1)];
-    ngx_uint_t i, n;
-    proctor_str_t argv[5 + 4 * PROCTOR_CACHE_GROUPS_ALL];
-    ngx_http_proctor_cache_t *cache = ctx->cache;
-    ngx_http_proctor_cache_group_t *group;
-    ngx_http_proctor_cache_store_t *store;
-    ngx_http_proctor_redis_command_t command;
-
-    static const proctor_str_t seen[2] = { proctor_str("0"), proctor_str("1") };
-
-    n = 0;
-    argv[n].data = (char *) text;
-    p = ngx_sprintf(text, "%ui", 1 + 2 * cache->groups.n);
-    argv[n].len = (char *) p - argv[n].data;
-    n++;
-
-    argv[n++] = cache->name;
-
-    for (i = 0; i < cache->groups.n; i++) {
-        argv[n++] = cache->groups.list[i].gen;
-        argv[n++] = cache->groups.list[i].mark;
-    }
-
-    argv[n++] = *value;
-    argv[n].data = (char *) p;
-    p = ngx_sprintf(p, "%L", keep);
-    argv[n].len = (char *) p - argv[n].data;
-    n++;
-
-    argv[n].data = (char *) p;
-    p = ngx_sprintf(p, "%L", (int64_t) NGX_HTTP_PROCTOR_CACHE_GEN_TTL);
-    argv[n].len = (char *) p - argv[n].data;
-    n++;
-
-    for (i = 0; i < cache->groups.n; i++) {
-        group = &cache->groups.list[i];
-        argv[n].data = group->value;
-        argv[n++].len = PROCTOR_CACHE_GEN_LEN;
-        argv[n++] = seen[group->seen];
-    }
-
-    store =
-        ngx_calloc(sizeof(ngx_http_proctor_cache_store_t), r->connection->log);
-    if (store == NULL) {
-        return NGX_DECLINED;
-    }
-
-    store->w = cache->w;
-    store->lead = cache->lead;
-    store->call.handler = ngx_http_proctor_cache_fill_stored;
-    store->call.data = store;
-
-    command.argv = argv;
-    command.argc = n;
-    command.script = cache->w->mcf->cache_fill;
-
-    if (ngx_http_proctor_redis_send(
-            cache->w->mcf->worker->redis, &store->call, &command, 1)
-        != NGX_OK) {
-        ngx_http_proctor_cache_count(cache->w, UNSTORED);
-        ngx_free(store);
-        return NGX_DECLINED;
-    }
-
-    cache->lead.role = NGX_HTTP_PROCTOR_CACHE_ALONE; /* the store's now */
-    ngx_queue_insert_tail(&cache->w->stores, &store->queue);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_proctor_cache_fill_stored(void *data,
-    ngx_http_proctor_redis_status_e status,
-    const ngx_http_proctor_redis_reply_t *replies)
-{
-    ngx_http_proctor_cache_end_e end;
-    ngx_http_proctor_cache_store_t *store = data;
-
-    end = NGX_HTTP_PROCTOR_CACHE_UNSHARED;
-
-    if (status != NGX_HTTP_PROCTOR_REDIS_REPLY
-        || replies[0].type != NGX_HTTP_PROCTOR_REDIS_INTEGER) {
-        ngx_http_proctor_cache_count(store->w, UNSTORED);
-
-    } else if (replies[0].integer != 1) {
-        ngx_http_proctor_cache_count(store->w, OUTDATED);
-
-    } else {
-        ngx_http_proctor_cache_count(store->w, STORES);
-        end = NGX_HTTP_PROCTOR_CACHE_SHARED;
-    }
-
-    ngx_http_proctor_cache_flight_end(store->w, &store->lead, end);
-
-    ngx_queue_remove(&store->queue);
-    ngx_free(store);
-}
-
-
-void
-ngx_http_proctor_cache_fill_exit(ngx_http_proctor_cache_worker_t *w)
-{
-    ngx_http_proctor_cache_store_t *store;
-
-    while (!ngx_queue_empty(&w->stores)) {
-        store = ngx_queue_data(
-            ngx_queue_head(&w->stores), ngx_http_proctor_cache_store_t, queue);
-
-        ngx_http_proctor_redis_cancel(&store->call);
-        ngx_queue_remove(&store->queue);
-        ngx_free(store);
-    }
 }

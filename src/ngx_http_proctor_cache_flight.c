@@ -1,56 +1,22 @@
 /*
  * Single flight: of all requests on a machine that miss the same entry, one
- * asks upstream and the others wait for what it stores.
+ * asks upstream and the others wait (cache_wait.c) for what it stores.
  *
  * Who leads stands in the zone: a slot for each key, set-associative, found by
  * the key's digest.  The leader's number is never used twice, so nobody takes
- * one turn's end for another's.  When it ends, the workers that have followers
- * are woken; each reads the entry once, for all of its followers.  What cannot
- * be shared frees all of them at once, and for a while nobody waits for that
- * key.  A leader whose client left hands on: the first follower leads.
- *
- * A leader may be killed, or be slow: the workers look, twice a second, whether
- * it lives, and nobody waits longer than NGX_HTTP_PROCTOR_CACHE_PATIENCE.
- *
- * A flight and its waiters are on the heap, in the worker's queue; a waiter
- * outlives its request as an ngx_http_proctor_wait_t does.
+ * one turn's end for another's.  What cannot be shared frees all who wait at
+ * once, and for a while nobody waits for that key.  A leader whose client left
+ * hands on: the first follower leads.
  */
 
 #include "ngx_http_proctor_cache.h"
 
 
-#define NGX_HTTP_PROCTOR_CACHE_PATIENCE 10000 /* ms */
-#define NGX_HTTP_PROCTOR_CACHE_WATCH    500
-#define NGX_HTTP_PROCTOR_CACHE_PASSES   2000 /* nobody waits, after that */
-#define NGX_HTTP_PROCTOR_CACHE_ROUNDS   3    /* that one request waits */
+#define NGX_HTTP_PROCTOR_CACHE_PASSES 2000 /* ms: nobody waits for that key */
+#define NGX_HTTP_PROCTOR_CACHE_ROUNDS 3    /* that one request waits */
 
-/* longer than all rounds: no request hangs, whatever happens */
-#define NGX_HTTP_PROCTOR_CACHE_SUSPENSE 60000
-
-
-typedef enum {
-    NGX_HTTP_PROCTOR_CACHE_FLYING = 0,
-    NGX_HTTP_PROCTOR_CACHE_LANDED, /* look at what it stored */
-    NGX_HTTP_PROCTOR_CACHE_FREED,
-    NGX_HTTP_PROCTOR_CACHE_CRASHED /* the upstream failed it */
-} ngx_http_proctor_cache_landing_e;
-
-typedef struct {
-    ngx_queue_t queue; /* of the worker's flights */
-    ngx_queue_t waiters;
-    ngx_http_proctor_cache_worker_t *w;
-    ngx_http_proctor_redis_call_t call;
-    ngx_http_proctor_cache_landing_e landing;
-    uint64_t turn;
-    ngx_msec_t since;
-    ngx_pid_t pid; /* the leader's */
-    u_char digest[NGX_HTTP_PROCTOR_CACHE_DIGEST];
-} ngx_http_proctor_cache_flight_t;
-
-typedef struct {
-    ngx_queue_t queue;
-    ngx_http_proctor_wait_t *wait;
-} ngx_http_proctor_cache_waiter_t;
+/* ms: a leader that nobody has looked after is not one any more */
+#define NGX_HTTP_PROCTOR_CACHE_FORGOTTEN 60000
 
 
 static ngx_http_proctor_cache_slot_t *ngx_http_proctor_cache_flight_slot_locked(
@@ -59,24 +25,7 @@ static ngx_uint_t ngx_http_proctor_cache_flight_reusable(
     const ngx_http_proctor_cache_slot_t *slot);
 static ngx_http_proctor_cache_role_e ngx_http_proctor_cache_flight_take_locked(
     ngx_http_proctor_cache_worker_t *w, ngx_http_proctor_cache_t *cache,
-    ngx_http_proctor_cache_flight_t *leader);
-static ngx_int_t ngx_http_proctor_cache_flight_follow(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_cache_flight_t *leader);
-static ngx_http_proctor_cache_flight_t *ngx_http_proctor_cache_flight_find(
-    ngx_http_proctor_cache_worker_t *w,
-    const ngx_http_proctor_cache_flight_t *leader);
-static void ngx_http_proctor_cache_flight_inspect(
-    ngx_http_proctor_cache_flight_t *f);
-static void ngx_http_proctor_cache_flight_land(
-    ngx_http_proctor_cache_flight_t *f);
-static void ngx_http_proctor_cache_flight_answered(void *data,
-    ngx_http_proctor_redis_status_e status,
-    const ngx_http_proctor_redis_reply_t *replies);
-static void ngx_http_proctor_cache_flight_release(
-    ngx_http_proctor_cache_flight_t *f,
-    const ngx_http_proctor_redis_reply_t *replies);
-static ngx_uint_t ngx_http_proctor_cache_flight_dead(
-    ngx_http_proctor_cache_flight_t *f);
+    ngx_http_proctor_cache_leader_t *leader);
 
 
 ngx_int_t
@@ -85,7 +34,7 @@ ngx_http_proctor_cache_flight_join(
 {
     ngx_http_proctor_cache_t *cache = ctx->cache;
 
-    ngx_http_proctor_cache_flight_t leader;
+    ngx_http_proctor_cache_leader_t leader;
     ngx_http_proctor_cache_worker_t *w = cache->w;
 
     if (w->bit == 0 || cache->rounds++ == NGX_HTTP_PROCTOR_CACHE_ROUNDS) {
@@ -99,7 +48,7 @@ ngx_http_proctor_cache_flight_join(
     ngx_http_proctor_zone_unlock(w->zone);
 
     return (cache->lead.role == NGX_HTTP_PROCTOR_CACHE_FOLLOWS)
-               ? ngx_http_proctor_cache_flight_follow(r, ctx, &leader)
+               ? ngx_http_proctor_cache_wait(r, ctx, &leader)
                : NGX_OK;
 }
 
@@ -120,7 +69,7 @@ ngx_http_proctor_cache_flight_lead(ngx_http_proctor_cache_t *cache)
 
 static ngx_http_proctor_cache_role_e
 ngx_http_proctor_cache_flight_take_locked(ngx_http_proctor_cache_worker_t *w,
-    ngx_http_proctor_cache_t *cache, ngx_http_proctor_cache_flight_t *leader)
+    ngx_http_proctor_cache_t *cache, ngx_http_proctor_cache_leader_t *leader)
 {
     ngx_http_proctor_cache_slot_t *slot;
     ngx_http_proctor_cache_lead_t *lead = &cache->lead;
@@ -194,7 +143,7 @@ ngx_http_proctor_cache_flight_reusable(
 
     switch (slot->state) {
     case NGX_HTTP_PROCTOR_CACHE_LEADING:
-        return age > NGX_HTTP_PROCTOR_CACHE_SUSPENSE;
+        return age > NGX_HTTP_PROCTOR_CACHE_FORGOTTEN;
 
     case NGX_HTTP_PROCTOR_CACHE_PASSING:
         return age > NGX_HTTP_PROCTOR_CACHE_PASSES;
@@ -204,79 +153,6 @@ ngx_http_proctor_cache_flight_reusable(
     }
 
     return 1;
-}
-
-
-static ngx_int_t
-ngx_http_proctor_cache_flight_follow(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_cache_flight_t *leader)
-{
-    ngx_http_proctor_cache_worker_t *w;
-    ngx_http_proctor_cache_flight_t *f;
-    ngx_http_proctor_cache_waiter_t *waiter;
-
-    w = ngx_http_proctor_cache_worker(r);
-    f = ngx_http_proctor_cache_flight_find(w, leader);
-    waiter =
-        ngx_calloc(sizeof(ngx_http_proctor_cache_waiter_t), r->connection->log);
-
-    if (f == NULL || waiter == NULL) {
-        ngx_free(waiter);
-        return NGX_ERROR;
-    }
-
-    waiter->wait =
-        ngx_http_proctor_run_suspend(r, ctx, NGX_HTTP_PROCTOR_CACHE_SUSPENSE);
-
-    if (waiter->wait == NULL) {
-        ngx_free(waiter);
-        return NGX_ERROR;
-    }
-
-    ngx_queue_insert_tail(&f->waiters, &waiter->queue);
-
-    return NGX_AGAIN;
-}
-
-
-static ngx_http_proctor_cache_flight_t *
-ngx_http_proctor_cache_flight_find(ngx_http_proctor_cache_worker_t *w,
-    const ngx_http_proctor_cache_flight_t *leader)
-{
-    ngx_queue_t *q;
-    ngx_http_proctor_cache_flight_t *f;
-
-    for (q = ngx_queue_head(&w->flights); q != ngx_queue_sentinel(&w->flights);
-         q = ngx_queue_next(q)) {
-
-        f = ngx_queue_data(q, ngx_http_proctor_cache_flight_t, queue);
-
-        if (f->turn == leader->turn && f->call.op == NULL) {
-            return f;
-        }
-    }
-
-    f = ngx_calloc(sizeof(ngx_http_proctor_cache_flight_t), w->log);
-    if (f == NULL) {
-        return NULL;
-    }
-
-    *f = *leader;
-    f->w = w;
-    f->since = ngx_current_msec;
-    f->landing = NGX_HTTP_PROCTOR_CACHE_FLYING;
-    f->call.handler = ngx_http_proctor_cache_flight_answered;
-    f->call.data = f;
-    f->call.op = NULL;
-
-    ngx_queue_init(&f->waiters);
-    ngx_queue_insert_tail(&w->flights, &f->queue);
-
-    if (!w->watch.timer_set) {
-        ngx_add_timer(&w->watch, NGX_HTTP_PROCTOR_CACHE_WATCH);
-    }
-
-    return f;
 }
 
 
@@ -328,263 +204,55 @@ ngx_http_proctor_cache_flight_end(ngx_http_proctor_cache_worker_t *w,
 }
 
 
-/* later in this turn of the loop, not on the stack of who woke */
-
-void
-ngx_http_proctor_cache_flight_wake(ngx_http_proctor_cache_worker_t *w)
-{
-    if (!w->woken.posted && !ngx_queue_empty(&w->flights)) {
-        ngx_post_event(&w->woken, &ngx_posted_events);
-    }
-}
-
-
-void
-ngx_http_proctor_cache_flight_look(ngx_event_t *ev)
-{
-    ngx_queue_t *q, landed;
-    ngx_http_proctor_cache_flight_t *f;
-    ngx_http_proctor_cache_worker_t *w = ev->data;
-
-    ngx_queue_init(&landed);
-
-    for (q = ngx_queue_head(&w->flights);
-         q != ngx_queue_sentinel(&w->flights);) {
-
-        f = ngx_queue_data(q, ngx_http_proctor_cache_flight_t, queue);
-        q = ngx_queue_next(q);
-
-        if (f->call.op != NULL) {
-            continue;
-        }
-
-        ngx_http_proctor_cache_flight_inspect(f);
-
-        if (f->landing != NGX_HTTP_PROCTOR_CACHE_FLYING) {
-            ngx_queue_remove(&f->queue);
-            ngx_queue_insert_tail(&landed, &f->queue);
-        }
-    }
-
-    while (!ngx_queue_empty(&landed)) {
-        f = ngx_queue_data(
-            ngx_queue_head(&landed), ngx_http_proctor_cache_flight_t, queue);
-
-        ngx_queue_remove(&f->queue);
-        ngx_queue_insert_tail(&w->flights, &f->queue);
-        ngx_http_proctor_cache_flight_land(f);
-    }
-}
-
-
-static void
-ngx_http_proctor_cache_flight_inspect(ngx_http_proctor_cache_flight_t *f)
+ngx_http_proctor_cache_landing_e
+ngx_http_proctor_cache_flight_landing(ngx_http_proctor_cache_worker_t *w,
+    const ngx_http_proctor_cache_leader_t *leader)
 {
     ngx_http_proctor_cache_slot_t *slot;
+    ngx_http_proctor_cache_landing_e landing;
 
-    ngx_http_proctor_zone_lock(f->w->zone);
+    landing = NGX_HTTP_PROCTOR_CACHE_LANDED;
 
-    slot = ngx_http_proctor_cache_flight_slot_locked(f->w->area, f->digest);
+    ngx_http_proctor_zone_lock(w->zone);
+
+    slot = ngx_http_proctor_cache_flight_slot_locked(w->area, leader->digest);
 
     if (slot == NULL
-        || ngx_memcmp(slot->digest, f->digest, NGX_HTTP_PROCTOR_CACHE_DIGEST)
+        || ngx_memcmp(
+               slot->digest, leader->digest, NGX_HTTP_PROCTOR_CACHE_DIGEST)
                != 0) {
-        f->landing = NGX_HTTP_PROCTOR_CACHE_LANDED;
+        landing = NGX_HTTP_PROCTOR_CACHE_LANDED;
 
-    } else if (slot->failed == f->turn) {
-        f->landing = NGX_HTTP_PROCTOR_CACHE_CRASHED;
+    } else if (slot->failed == leader->turn) {
+        landing = NGX_HTTP_PROCTOR_CACHE_CRASHED;
 
-    } else if (f->turn <= slot->freed) {
-        f->landing = NGX_HTTP_PROCTOR_CACHE_FREED;
+    } else if (leader->turn <= slot->freed) {
+        landing = NGX_HTTP_PROCTOR_CACHE_FREED;
 
-    } else if (slot->turn != f->turn
-               || slot->state != NGX_HTTP_PROCTOR_CACHE_LEADING) {
-        f->landing = NGX_HTTP_PROCTOR_CACHE_LANDED;
+    } else if (slot->turn == leader->turn
+               && slot->state == NGX_HTTP_PROCTOR_CACHE_LEADING) {
+        landing = NGX_HTTP_PROCTOR_CACHE_FLYING;
     }
 
-    ngx_http_proctor_zone_unlock(f->w->zone);
+    ngx_http_proctor_zone_unlock(w->zone);
+
+    return landing;
 }
 
-
-/* one question for all; without an answer everybody goes alone */
-
-static void
-ngx_http_proctor_cache_flight_land(ngx_http_proctor_cache_flight_t *f)
-{
-    ngx_queue_t *q;
-    ngx_http_request_t *r;
-    ngx_http_proctor_ctx_t *ctx;
-    ngx_http_proctor_cache_waiter_t *waiter;
-
-    for (q = ngx_queue_head(&f->waiters);
-         f->landing == NGX_HTTP_PROCTOR_CACHE_LANDED
-         && q != ngx_queue_sentinel(&f->waiters);
-         q = ngx_queue_next(q)) {
-
-        waiter = ngx_queue_data(q, ngx_http_proctor_cache_waiter_t, queue);
-        r = waiter->wait->r;
-
-        if (r == NULL) {
-            continue;
-        }
-
-        ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
-
-        if (ngx_http_proctor_redis_send(f->w->mcf->worker->redis, &f->call,
-                ctx->lookup->commands, ctx->lookup->n)
-            == NGX_OK) {
-            return;
-        }
-
-        break;
-    }
-
-    ngx_http_proctor_cache_flight_release(f, NULL);
-}
-
-
-static void
-ngx_http_proctor_cache_flight_answered(void *data,
-    ngx_http_proctor_redis_status_e status,
-    const ngx_http_proctor_redis_reply_t *replies)
-{
-    (void) status;
-
-    ngx_http_proctor_cache_flight_release(data, replies);
-}
-
-
-/* who still has no answer leads, or follows another flight: never this one */
-
-static void
-ngx_http_proctor_cache_flight_release(ngx_http_proctor_cache_flight_t *f,
-    const ngx_http_proctor_redis_reply_t *replies)
-{
-    ngx_int_t rc;
-    ngx_http_request_t *r;
-    ngx_http_proctor_ctx_t *ctx;
-    ngx_http_proctor_cache_waiter_t *waiter;
-
-    ngx_queue_remove(&f->queue);
-
-    while (!ngx_queue_empty(&f->waiters)) {
-
-        waiter = ngx_queue_data(ngx_queue_head(&f->waiters),
-            ngx_http_proctor_cache_waiter_t, queue);
-
-        ngx_queue_remove(&waiter->queue);
-        r = ngx_http_proctor_run_detach(waiter->wait);
-        ngx_free(waiter);
-
-        if (r == NULL) {
-            continue;
-        }
-
-        ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
-        ctx->cache->lead.role = NGX_HTTP_PROCTOR_CACHE_ALONE;
-
-        rc = (f->landing == NGX_HTTP_PROCTOR_CACHE_CRASHED)
-                 ? ngx_http_proctor_cache_crashed(r, ctx)
-                 : NGX_OK;
-
-        if (replies != NULL) {
-            rc = ngx_http_proctor_cache_landed(r, ctx, replies);
-        }
-
-        if (rc == NGX_ERROR) {
-            (void) ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
-        }
-
-        if (rc != NGX_AGAIN) {
-            ngx_http_proctor_run_resume(r); /* r may be gone */
-        }
-    }
-
-    ngx_free(f);
-}
-
-
-/* leaders that were killed say nothing */
 
 void
-ngx_http_proctor_cache_flight_watch(ngx_event_t *ev)
-{
-    ngx_queue_t *q;
-    ngx_http_proctor_cache_flight_t *f;
-    ngx_http_proctor_cache_worker_t *w = ev->data;
-
-    for (q = ngx_queue_head(&w->flights); q != ngx_queue_sentinel(&w->flights);
-         q = ngx_queue_next(q)) {
-
-        f = ngx_queue_data(q, ngx_http_proctor_cache_flight_t, queue);
-
-        if (f->call.op != NULL) {
-            continue;
-        }
-
-        if (ngx_current_msec - f->since > NGX_HTTP_PROCTOR_CACHE_PATIENCE) {
-            f->landing = NGX_HTTP_PROCTOR_CACHE_FREED;
-
-        } else if (ngx_http_proctor_cache_flight_dead(f)) {
-            f->landing = NGX_HTTP_PROCTOR_CACHE_LANDED;
-        }
-    }
-
-    ngx_http_proctor_cache_flight_look(ev);
-
-    if (!ngx_queue_empty(&w->flights) && !ev->timer_set) {
-        ngx_add_timer(ev, NGX_HTTP_PROCTOR_CACHE_WATCH);
-    }
-}
-
-
-static ngx_uint_t
-ngx_http_proctor_cache_flight_dead(ngx_http_proctor_cache_flight_t *f)
+ngx_http_proctor_cache_flight_lost(ngx_http_proctor_cache_worker_t *w,
+    const ngx_http_proctor_cache_leader_t *leader)
 {
     ngx_http_proctor_cache_slot_t *slot;
 
-    if (kill(f->pid, 0) == 0 || ngx_errno != NGX_ESRCH) {
-        return 0;
-    }
+    ngx_http_proctor_zone_lock(w->zone);
 
-    ngx_http_proctor_zone_lock(f->w->zone);
+    slot = ngx_http_proctor_cache_flight_slot_locked(w->area, leader->digest);
 
-    slot = ngx_http_proctor_cache_flight_slot_locked(f->w->area, f->digest);
-
-    if (slot != NULL && slot->turn == f->turn) {
+    if (slot != NULL && slot->turn == leader->turn) {
         slot->state = NGX_HTTP_PROCTOR_CACHE_IDLE;
     }
 
-    ngx_http_proctor_zone_unlock(f->w->zone);
-
-    return 1;
-}
-
-
-/* the process ends: nobody is resumed any more */
-
-void
-ngx_http_proctor_cache_flight_exit(ngx_http_proctor_cache_worker_t *w)
-{
-    ngx_queue_t *q;
-    ngx_http_proctor_cache_flight_t *f;
-    ngx_http_proctor_cache_waiter_t *waiter;
-
-    while (!ngx_queue_empty(&w->flights)) {
-        f = ngx_queue_data(ngx_queue_head(&w->flights),
-            ngx_http_proctor_cache_flight_t, queue);
-
-        while (!ngx_queue_empty(&f->waiters)) {
-            q = ngx_queue_head(&f->waiters);
-            ngx_queue_remove(q);
-            waiter = ngx_queue_data(q, ngx_http_proctor_cache_waiter_t, queue);
-
-            (void) ngx_http_proctor_run_detach(waiter->wait);
-            ngx_free(waiter);
-        }
-
-        ngx_http_proctor_redis_cancel(&f->call);
-        ngx_queue_remove(&f->queue);
-        ngx_free(f);
-    }
+    ngx_http_proctor_zone_unlock(w->zone);
 }

@@ -44,6 +44,7 @@ ngx_http_proctor_cache_refresh(
     ctx->cache->lead.role = NGX_HTTP_PROCTOR_CACHE_ALONE;
 
     ngx_http_set_ctx(sr, behind, ngx_http_proctor_module);
+    sr->error_page = 1; /* its errors are shown to nobody */
     ngx_http_proctor_cache_count(ctx->cache->w, REFRESHES);
 }
 

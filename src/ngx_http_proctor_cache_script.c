@@ -13,6 +13,7 @@
  */
 
 #include "ngx_http_proctor_cache.h"
+#include <openssl/rand.h>
 
 
 /* a mark's list without one writer and without those whose time is over */
@@ -150,4 +151,19 @@ ngx_http_proctor_cache_change_number(
     arg->data = (char *) change->last;
     change->last = ngx_sprintf(change->last, "%L", n);
     arg->len = (size_t) ((char *) change->last - arg->data);
+}
+
+
+ngx_int_t
+ngx_http_proctor_cache_random(char *text)
+{
+    u_char bytes[PROCTOR_CACHE_GEN_LEN / 2];
+
+    if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_hex_dump((u_char *) text, bytes, sizeof(bytes));
+
+    return NGX_OK;
 }

@@ -180,7 +180,6 @@ ngx_http_proctor_cache_stale_freshen(
     draft.nfields = (unsigned) n;
     draft.body = cache->entry.body;
 
-    sealed.data = NULL;
     (void) ngx_http_proctor_cache_store(r, ctx, &answer, &draft, &sealed);
 
     if (sealed.data != NULL

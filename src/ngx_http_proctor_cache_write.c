@@ -43,17 +43,15 @@ ngx_http_proctor_cache_write(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     }
 
     if (cache == NULL) { /* a location that does not read still writes */
-        cache = ngx_pcalloc(r->pool, sizeof(ngx_http_proctor_cache_t));
+        cache = ngx_http_proctor_cache_create(r, ctx);
         if (cache == NULL) {
             return NGX_ERROR;
         }
 
-        cache->w = ngx_http_proctor_cache_worker(r);
         cache->status = NGX_HTTP_PROCTOR_CACHE_METHOD;
-        ctx->cache = cache;
     }
 
-    if (ngx_http_proctor_cache_spell(r, ctx, ctx->operation->invalidates)
+    if (ngx_http_proctor_cache_key_groups(r, ctx, ctx->operation->invalidates)
             != NGX_OK
         || ngx_http_proctor_cache_random(cache->writer) != NGX_OK
         || ngx_http_proctor_cache_change(
