@@ -156,7 +156,8 @@ proctor_schema_check_named(proctor_schema_check_t *c, const proctor_schema_t *s,
 }
 
 
-/* *evaluated: 1 when the name has a schema of its own; NULL: never mind */
+/* *evaluated: 1 when the name has a schema of its own; NULL: never mind.
+   Inlined in both places, or the loop over members would call it for each */
 __attribute__((always_inline)) static inline int
 proctor_schema_check_known(proctor_schema_check_t *c, const proctor_schema_t *s,
     const proctor_schema_path_t *path, proctor_schema_marks_t *marks,
