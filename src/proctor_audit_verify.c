@@ -14,6 +14,10 @@
 #include "proctor_trail.h"
 
 
+/* of a time: "2026-01-01T00:00:00", and a Z */
+#define PROCTOR_VERIFY_SECONDS 19
+
+
 static int proctor_audit_verify_file(FILE *out, proctor_trail_t *trail,
     proctor_trail_file_t *file, proctor_verify_t **before);
 static int proctor_audit_verify_lines(
@@ -24,6 +28,8 @@ static void proctor_audit_verify_open(
     proctor_trail_t *trail, const proctor_trail_file_t *file);
 static void proctor_audit_verify_say(
     FILE *out, const proctor_trail_file_t *file);
+static void proctor_audit_verify_where(
+    FILE *out, const proctor_verdict_t *verdict);
 static proctor_trail_exit_e proctor_audit_verify_code(proctor_verify_e kind);
 
 
@@ -180,6 +186,7 @@ proctor_audit_verify_open(
 static void
 proctor_audit_verify_say(FILE *out, const proctor_trail_file_t *file)
 {
+    char time[PROCTOR_TIME_LEN + 1];
     const proctor_verdict_t *verdict = &file->verdict;
     static const char *const words[] = { [PROCTOR_TRAIL_WHOLE] = "whole",
         [PROCTOR_TRAIL_TAMPERED] = "tampered",
@@ -190,14 +197,7 @@ proctor_audit_verify_say(FILE *out, const proctor_trail_file_t *file)
     fprintf(out, "%s: %s: ", file->path,
         words[proctor_audit_verify_code(verdict->kind)]);
 
-    if (verdict->first != 0 && verdict->first == verdict->last) {
-        fprintf(out, "record %llu: ", (unsigned long long) verdict->first);
-
-    } else if (verdict->first != 0) {
-        fprintf(out, "one of the records %llu to %llu: ",
-            (unsigned long long) verdict->first,
-            (unsigned long long) verdict->last);
-    }
+    proctor_audit_verify_where(out, verdict);
 
     if (verdict->kind > PROCTOR_VERIFY_UNKNOWN) {
         /* nothing behind it was looked at */
@@ -215,6 +215,11 @@ proctor_audit_verify_say(FILE *out, const proctor_trail_file_t *file)
         (unsigned long long) verdict->records,
         (unsigned long long) verdict->sealed);
 
+    if (file->sealed_us != 0) {
+        *proctor_time_format(time, file->sealed_us) = '\0';
+        fprintf(out, ", last at %.*sZ", PROCTOR_VERIFY_SECONDS, time);
+    }
+
     if (verdict->open != 0) {
         fprintf(out, ", %llu intents open", (unsigned long long) verdict->open);
     }
@@ -225,6 +230,20 @@ proctor_audit_verify_say(FILE *out, const proctor_trail_file_t *file)
     }
 
     fputc('\n', out);
+}
+
+
+static void
+proctor_audit_verify_where(FILE *out, const proctor_verdict_t *verdict)
+{
+    if (verdict->first != 0 && verdict->first == verdict->last) {
+        fprintf(out, "record %llu: ", (unsigned long long) verdict->first);
+
+    } else if (verdict->first != 0) {
+        fprintf(out, "one of the records %llu to %llu: ",
+            (unsigned long long) verdict->first,
+            (unsigned long long) verdict->last);
+    }
 }
 
 
