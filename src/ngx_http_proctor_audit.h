@@ -158,6 +158,9 @@ void ngx_http_proctor_audit_lines_add(
    did not */
 ngx_int_t ngx_http_proctor_audit_lines_write(
     ngx_http_proctor_audit_t *audit, size_t len);
+/* fsync=always: what left is on disk; else NGX_OK.  NGX_ERROR: it is in a file
+   that was abandoned */
+ngx_int_t ngx_http_proctor_audit_lines_sync(ngx_http_proctor_audit_t *audit);
 /* what could not leave, does with the next that can */
 void ngx_http_proctor_audit_lines_owe(
     ngx_http_proctor_audit_t *audit, u_char *line, size_t len);

@@ -135,7 +135,7 @@ proctor_sealer_run(proctor_sealer_t *s, int64_t now_us)
     s->mine = 1;
 
     if (proctor_sealer_is_placed(s) != PROCTOR_OK
-        || proctor_sealer_file_scan(s) != PROCTOR_OK) {
+        || proctor_sealer_scan(s) != PROCTOR_OK) {
         return PROCTOR_ERROR;
     }
 

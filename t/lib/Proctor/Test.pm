@@ -52,9 +52,12 @@ use Test::More ();
 
 use Proctor::Test::Http;
 use Proctor::Test::Nginx;
+use Proctor::Test::Records;
 use Proctor::Test::Sandbox;
 use Proctor::Test::Teams;
 use Proctor::Test::Wait qw(free_ports slurp wait_until);
+
+our @ISA = ('Proctor::Test::Records');
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $json = JSON::PP->new->utf8->canonical->allow_nonref->allow_bignum;
@@ -390,65 +393,6 @@ sub upstream {
     my ($self, $of) = @_;
 
     return $self->{sandbox}->of(ref $of ? $of->{rid} : $of);
-}
-
-
-# The audit record(s) of a request; waits until the first one is written.  Of a
-# durable operation: what its intent and its outcome say together.
-sub audit {
-    my ($self, $of) = @_;
-
-    my $rid = ref $of ? $of->{rid} : $of;
-    my $found = $self->{audit}{found};
-
-    wait_until("the audit record of $rid", sub {
-        $self->read_audit;
-        return $found->{$rid};
-    });
-
-    return wantarray ? @{ $found->{$rid} } : $found->{$rid}[0];
-}
-
-
-sub read_audit {
-    my ($self) = @_;
-
-    my $state = $self->{audit};
-
-    open my $fh, '<:raw', $self->{trail} or return;
-    $state->{offset} = 0 if ($state->{inode} // 0) != (stat $fh)[1];
-    $state->{inode} = (stat $fh)[1];
-    seek $fh, $state->{offset}, 0;
-    while (defined(my $line = <$fh>)) {
-        last unless $line =~ /\n\z/;
-        $state->{offset} += length $line;
-        my $record = eval { $json->decode($line) } or next;    # torn
-        my $intents = $state->{intents};
-
-        if ($record->{kind} eq 'intent') {
-            $intents->{ $record->{id} } = $record;
-            next;
-        }
-
-        $record = { %{ delete $intents->{ $record->{id} } || {} }, %$record }
-            if $record->{kind} eq 'outcome';
-        push @{ $state->{found}{ $record->{rid} // '' } }, $record;
-    }
-}
-
-
-# Every audit line so far, as bytes.
-sub audit_lines {
-    my ($self) = @_;
-
-    return split /^/m, slurp($self->{trail});
-}
-
-
-sub access_lines {
-    my ($self) = @_;
-
-    return split /\n/, slurp("$self->{home}/access.log");
 }
 
 
