@@ -1,5 +1,10 @@
 /*
  * The audit record: one line of ASCII JSON, whatever is in its fields.
+ *
+ *     audit_log lines
+ *
+ * reads texts, one a line in hexadecimal, and writes for each the record that
+ * has it in every field: for other tests, which read records in other ways.
  */
 
 #include <ctype.h>
@@ -21,6 +26,7 @@ typedef struct {
 } audit_text_t;
 
 
+static int audit_lines(void);
 static void audit_test_typical(void);
 static void audit_test_least(void);
 static void audit_test_bytes(void);
@@ -36,17 +42,23 @@ static void audit_test_speed(void);
     }
 
 static const audit_text_t audit_texts[] = { audit_text(kind), audit_text(rid),
-    audit_text(contract), audit_text(operation), audit_text(team),
-    audit_text(key), audit_text(actor), audit_text(account), audit_text(client),
-    audit_text(method), audit_text(path), audit_text(query),
-    audit_text(decision), audit_text(reason), audit_text(detail) };
+    audit_text(id), audit_text(contract), audit_text(operation),
+    audit_text(team), audit_text(key), audit_text(actor), audit_text(account),
+    audit_text(client), audit_text(method), audit_text(path), audit_text(query),
+    audit_text(claimed), audit_text(decision), audit_text(reason),
+    audit_text(detail), audit_text(result), audit_text(cache),
+    audit_text(created), audit_text(body) };
 
 static char audit_buf[PROCTOR_AUDIT_LINE + 64];
 
 
 int
-main(void)
+main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "lines") == 0) {
+        return audit_lines();
+    }
+
     audit_test_typical();
     audit_test_least();
     audit_test_bytes();
@@ -118,6 +130,47 @@ audit_typical(proctor_audit_record_t *record)
     record->upstream_status = 502;
     record->duration_ms = 1234;
     record->upstream_ms = 999;
+}
+
+
+static int
+audit_lines(void)
+{
+    char hex[2 * PROCTOR_AUDIT_LINE + 2], text[PROCTOR_AUDIT_LINE];
+    size_t i, len;
+    proctor_str_t name, all;
+    proctor_audit_record_t record;
+
+    name = audit_str("experiment_id");
+
+    while (fgets(hex, sizeof(hex), stdin) != NULL) {
+        len = strcspn(hex, "\n") / 2;
+
+        for (i = 0; i < len; i++) {
+            text[i] = (char) (proctor_hex(hex[2 * i]) << 4
+                              | proctor_hex(hex[2 * i + 1]));
+        }
+
+        memset(&record, 0, sizeof(proctor_audit_record_t));
+        all = (proctor_str_t){ text, len };
+
+        for (i = 0; i < TEXTS; i++) {
+            *audit_field(&record, audit_texts[i].name) = all;
+        }
+
+        record.target_names = &name;
+        record.targets = &all;
+        record.ntargets = 1;
+        record.upstream_ms = -1;
+
+        len = proctor_audit_log_format(&record, audit_buf);
+
+        if (fwrite(audit_buf, 1, len, stdout) != len) {
+            return 1;
+        }
+    }
+
+    return fflush(stdout) != 0;
 }
 
 
