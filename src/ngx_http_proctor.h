@@ -22,6 +22,7 @@
 
 #define NGX_HTTP_PROCTOR_RID_MAX     128 /* of a request id that was given */
 #define NGX_HTTP_PROCTOR_HEADERS_MAX 100 /* request header lines */
+#define NGX_HTTP_PROCTOR_NAMES       128 /* slots for names we know: 2^n */
 #define NGX_HTTP_PROCTOR_DETAIL_MAX  512 /* bytes of an error's sentence */
 
 /* bodies over this are hashed, parsed and checked in the thread pool */
@@ -30,9 +31,12 @@
 
 typedef struct ngx_http_proctor_ctx_s ngx_http_proctor_ctx_t;
 typedef struct ngx_http_proctor_wait_s ngx_http_proctor_wait_t;
-typedef struct ngx_http_proctor_audit_who_s ngx_http_proctor_audit_who_t;
+typedef struct ngx_http_proctor_audit_s ngx_http_proctor_audit_t;
+typedef struct ngx_http_proctor_audit_conf_s ngx_http_proctor_audit_conf_t;
+typedef struct ngx_http_proctor_audit_intent_s ngx_http_proctor_audit_intent_t;
 typedef struct ngx_http_proctor_zone_s ngx_http_proctor_zone_t;
 typedef struct ngx_http_proctor_quota_s ngx_http_proctor_quota_t;
+typedef struct ngx_http_proctor_quotas_s ngx_http_proctor_quotas_t;
 typedef struct ngx_http_proctor_cache_s ngx_http_proctor_cache_t;
 typedef struct ngx_http_proctor_cache_area_s ngx_http_proctor_cache_area_t;
 typedef struct ngx_http_proctor_cache_worker_s ngx_http_proctor_cache_worker_t;
@@ -75,6 +79,9 @@ typedef enum {
     NGX_HTTP_PROCTOR_ACCOUNT_LIMIT,
     NGX_HTTP_PROCTOR_UPSTREAM_LIMIT,
     NGX_HTTP_PROCTOR_QUOTA_DOWN,
+    NGX_HTTP_PROCTOR_AUDIT_DOWN,
+    NGX_HTTP_PROCTOR_AUDIT_LATE,
+    NGX_HTTP_PROCTOR_AUDIT_LOST,
     NGX_HTTP_PROCTOR_NOT_CACHED,
     NGX_HTTP_PROCTOR_UPSTREAM_CREDENTIAL,
     NGX_HTTP_PROCTOR_UPSTREAM_REDIRECT,
@@ -117,6 +124,16 @@ typedef enum {
     NGX_HTTP_PROCTOR_REPLACED,
     NGX_HTTP_PROCTOR_LINKS /* goes through the link rewriter */
 } ngx_http_proctor_answer_e;
+
+/* How much of a durable operation is in the trail; others stay at NONE. */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_AUDIT_NONE = 0,
+    NGX_HTTP_PROCTOR_AUDIT_WAITING, /* its intent is on its way: ctx->intent */
+    NGX_HTTP_PROCTOR_AUDIT_WRITTEN, /* its intent: only now it may happen */
+    NGX_HTTP_PROCTOR_AUDIT_SENT,    /* its intent, and it may have happened */
+    NGX_HTTP_PROCTOR_AUDIT_SETTLED  /* its outcome */
+} ngx_http_proctor_audit_state_e;
 
 typedef enum {
     NGX_HTTP_PROCTOR_ENFORCE = 0,
@@ -170,8 +187,8 @@ typedef struct {
     ngx_array_t contracts; /* of proctor_contract_t * */
     proctor_teams_t *teams;
     ngx_str_t teams_file;
-    ngx_open_file_t *audit;
-    ngx_hash_t headers; /* that key.c and framing.c know by name */
+    ngx_http_proctor_audit_conf_t *audit; /* NULL: none is configured */
+    u_char names[NGX_HTTP_PROCTOR_NAMES]; /* of header lines: key.c's table */
     ngx_table_elt_t lines[NGX_HTTP_PROCTOR_KEY_LINES];
     ngx_http_proctor_redis_conf_t *redis;         /* NULL: none is configured */
     const ngx_http_proctor_redis_script_t *clock; /* status.c's */
@@ -213,16 +230,11 @@ typedef struct ngx_http_proctor_worker_s {
     uint64_t rid_counter;
     ngx_uint_t *key_index; /* which of an account's keys is lent */
     ngx_array_t guards;    /* forward.c's copies of upstream configurations */
-    ngx_event_t audit_event;
     ngx_log_t *log;
     u_char *body; /* INLINE_MAX bytes: a body that came in pieces, in one */
-    u_char *audit_buf; /* whole lines, until the loop's turn ends */
-    size_t audit_used;
-    ngx_http_proctor_audit_who_t *audit_who; /* audit.c's own */
-    size_t audit_size;
-    time_t audit_said; /* when a failing disk was last spoken of */
-    ngx_http_proctor_redis_t *redis; /* NULL: none is configured */
-    ngx_queue_t asks;                /* quota_ask.c's, that wait for Redis */
+    ngx_http_proctor_audit_t *audit;        /* NULL: none is configured */
+    ngx_http_proctor_redis_t *redis;        /* NULL: none is configured */
+    ngx_http_proctor_quotas_t *quotas;      /* NULL: without Redis */
     ngx_http_proctor_cache_worker_t *cache; /* NULL: nothing is stored */
 } ngx_http_proctor_worker_t;
 
@@ -261,7 +273,15 @@ struct ngx_http_proctor_ctx_s {
     ngx_http_proctor_cache_t *cache;          /* NULL: it has no part in it */
     ngx_buf_t *valve; /* the beginning of an upstream's 429; else NULL */
 
+    ngx_http_proctor_audit_state_e audit;
+    ngx_http_proctor_audit_intent_t *intent;
+    uint64_t intent_id; /* counter of the worker */
+    ngx_str_t claimed;  /* X-Proctor-On-Behalf-Of, as sent */
+
     ngx_uint_t nheaders; /* of `headers`, which says what each line is */
+    ngx_uint_t fault;    /* of a header line: framing.c's; 0: none */
+    ngx_uint_t types;    /* Content-Type lines */
+    ngx_uint_t coded;    /* a Content-Encoding that is not "identity" */
     ngx_http_handler_pt content_handler; /* the location's own */
     ngx_uint_t nlent;                    /* 0: nothing was ever lent */
 
@@ -293,6 +313,7 @@ struct ngx_http_proctor_ctx_s {
 struct ngx_http_proctor_wait_s {
     ngx_http_request_t *r;
     ngx_event_t timer;
+    ngx_http_proctor_error_e late; /* what to refuse with; BUSY */
 };
 
 
@@ -338,8 +359,9 @@ char *ngx_http_proctor_conf_contract(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_proctor_conf_teams(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_proctor_conf_audit(
-    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+/* a whole file, in cf->temp_pool */
+ngx_int_t ngx_http_proctor_conf_load(
+    ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text);
 
 /* ngx_http_proctor_run.c: one request through the table of steps */
 
@@ -362,6 +384,10 @@ void ngx_http_proctor_run_resume(ngx_http_request_t *r);
 
 /* ngx_http_proctor_framing.c: HTTP that no API client sends */
 
+/* the one walk over all header lines, for everybody who asks about them: fills
+   in what ctx has of them, and rid, when a good one was given */
+void ngx_http_proctor_framing_lines(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 ngx_int_t ngx_http_proctor_framing(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 
@@ -405,9 +431,24 @@ ngx_int_t ngx_http_proctor_quota_init(
 ngx_int_t ngx_http_proctor_quota_budget(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 
-/* ngx_http_proctor_quota_ask.c: at the worker's end, before Redis's */
+/* ngx_http_proctor_quota_worker.c: before and after Redis's */
 
-void ngx_http_proctor_quota_exit(ngx_http_proctor_worker_t *worker);
+ngx_int_t ngx_http_proctor_quota_worker_init(ngx_cycle_t *cycle,
+    ngx_http_proctor_main_conf_t *mcf, ngx_http_proctor_worker_t *worker);
+void ngx_http_proctor_quota_worker_exit(ngx_http_proctor_main_conf_t *mcf);
+
+typedef struct {
+    ngx_uint_t added;   /* asks that needed no script */
+    ngx_uint_t scripts; /* asks that did */
+    ngx_uint_t lost;    /* without a reply: perhaps charged all the same */
+    ngx_uint_t local;   /* calls that the zone counted in Redis's place */
+    ngx_uint_t debts;   /* ends of reservations that Redis has yet to learn */
+    ngx_uint_t forgone; /* of which it never will */
+} ngx_http_proctor_quota_stats_t;
+
+/* NULL: there is no Redis */
+const ngx_http_proctor_quota_stats_t *ngx_http_proctor_quota_stats(
+    const ngx_http_proctor_worker_t *worker);
 
 /* ngx_http_proctor_quota_answer.c: settled, and said in headers */
 
@@ -539,13 +580,14 @@ ngx_int_t ngx_http_proctor_key_strip(
    the requests to come */
 void ngx_http_proctor_key_refused(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-/* header names that key and framing know, for conf.c's hash */
-ngx_int_t ngx_http_proctor_key_headers(
-    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
+/* while the configuration is read: mcf->names and mcf->lines */
+void ngx_http_proctor_key_headers(ngx_http_proctor_main_conf_t *mcf);
 
 typedef enum {
     NGX_HTTP_PROCTOR_HEADER_OTHER = 0,
     NGX_HTTP_PROCTOR_HEADER_WITHHELD,     /* never reaches the upstream */
+    NGX_HTTP_PROCTOR_HEADER_CLAIMED,      /* nor does this; on whose behalf */
+    NGX_HTTP_PROCTOR_HEADER_REQUEST_ID,   /* ours is sent */
     NGX_HTTP_PROCTOR_HEADER_CODING,       /* withheld where links are ours, or
                                          the answer may be stored */
     NGX_HTTP_PROCTOR_HEADER_CONDITION,    /* withheld then */
@@ -554,7 +596,9 @@ typedef enum {
     NGX_HTTP_PROCTOR_HEADER_CONTROL,
     NGX_HTTP_PROCTOR_HEADER_PRAGMA,
     NGX_HTTP_PROCTOR_HEADER_OVERRIDE, /* refused: method override */
-    NGX_HTTP_PROCTOR_HEADER_EXPECT
+    NGX_HTTP_PROCTOR_HEADER_EXPECT,
+    NGX_HTTP_PROCTOR_HEADER_BODY_TYPE,
+    NGX_HTTP_PROCTOR_HEADER_BODY_CODING
 } ngx_http_proctor_header_e;
 
 ngx_http_proctor_header_e ngx_http_proctor_key_header(
@@ -631,13 +675,41 @@ ngx_int_t ngx_http_proctor_error_render(ngx_http_request_t *r,
     const proctor_contract_t *contract,
     const ngx_http_proctor_refusal_t *refusal, ngx_str_t *body);
 
-/* ngx_http_proctor_audit.c: the record of one request */
+/* ngx_http_proctor_audit.c: written down before it happens */
 
-ngx_int_t ngx_http_proctor_audit_init(
-    ngx_cycle_t *cycle, ngx_http_proctor_worker_t *worker);
-ngx_int_t ngx_http_proctor_audit(ngx_http_request_t *r); /* log phase */
-void ngx_http_proctor_audit_flush(ngx_http_proctor_main_conf_t *mcf);
-void ngx_http_proctor_audit_event(ngx_event_t *ev);
+ngx_int_t ngx_http_proctor_audit(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* it goes upstream now; NGX_DECLINED: it must not, nothing says that it may */
+ngx_int_t ngx_http_proctor_audit_forward(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
+/* ngx_http_proctor_audit_outcome.c: how it ended */
+
+/* in the header filter, once the answer is decided; NGX_DECLINED: how it ended
+   could not be written, ctx->refusal says what to answer instead */
+ngx_int_t ngx_http_proctor_audit_answer(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+ngx_int_t ngx_http_proctor_audit_end(ngx_http_request_t *r); /* log phase */
+
+/* ngx_http_proctor_audit_conf.c */
+
+char *ngx_http_proctor_audit_conf(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+/* once all directives are known */
+ngx_int_t ngx_http_proctor_audit_conf_init(
+    ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf);
+
+/* ngx_http_proctor_audit_zone.c: the newest checkpoint, to whom may ask */
+
+char *ngx_http_proctor_audit_zone_conf(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* ngx_http_proctor_audit_worker.c: what a worker has of it */
+
+/* NULL: it failed */
+ngx_http_proctor_audit_t *ngx_http_proctor_audit_worker_create(
+    ngx_cycle_t *cycle, ngx_http_proctor_main_conf_t *mcf);
+void ngx_http_proctor_audit_worker_destroy(ngx_http_proctor_audit_t *audit);
 
 /* ngx_http_proctor_variable.c: $proctor_* */
 

@@ -104,6 +104,10 @@ ngx_http_proctor_answer_header(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
+    if (ngx_http_proctor_audit_answer(r, ctx) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
     ngx_http_proctor_answer_scrub(r);
     ngx_http_proctor_cache_fill(r, ctx);
     ngx_http_proctor_cache_write_answer(r, ctx);
@@ -143,20 +147,24 @@ ngx_http_proctor_answer_decide(
         return rc;
     }
 
-    if (code == NGX_HTTP_PROCTOR_FINE) {
-        return ngx_http_proctor_links_wanted(r, ctx)
-                   ? ngx_http_proctor_links_begin(r, ctx)
-                   : NGX_OK;
-    }
-
     if (code == NGX_HTTP_PROCTOR_UPSTREAM_CREDENTIAL) {
         ngx_http_proctor_key_refused(r, ctx);
     }
 
-    (void) ngx_http_proctor_refuse(ctx, code, NULL);
-    ctx->refusal.status = r->headers_out.status;
+    if (code != NGX_HTTP_PROCTOR_FINE) {
+        (void) ngx_http_proctor_refuse(ctx, code, NULL);
+        ctx->refusal.status = r->headers_out.status;
 
-    return ngx_http_proctor_answer_replace(r, ctx);
+        return ngx_http_proctor_answer_replace(r, ctx);
+    }
+
+    if (ngx_http_proctor_audit_answer(r, ctx) != NGX_OK) {
+        return ngx_http_proctor_answer_replace(r, ctx);
+    }
+
+    return ngx_http_proctor_links_wanted(r, ctx)
+               ? ngx_http_proctor_links_begin(r, ctx)
+               : NGX_OK;
 }
 
 

@@ -50,32 +50,11 @@ ngx_http_proctor_body_read(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 static ngx_int_t
 ngx_http_proctor_body_media(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    ngx_uint_t types;
-    ngx_table_elt_t *h;
-    ngx_http_proctor_headers_t it;
-
-    types = 0;
-    it.part = &r->headers_in.headers.part;
-    it.i = 0;
-
-    while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
-
-        if (h->key.len == 12
-            && ngx_memcmp(h->lowcase_key, "content-type", 12) == 0) {
-            types++;
-
-        } else if (h->key.len == 16
-                   && ngx_memcmp(h->lowcase_key, "content-encoding", 16) == 0
-                   && (h->value.len != 8
-                       || ngx_strncasecmp(
-                              h->value.data, (u_char *) "identity", 8)
-                              != 0)) {
-            return ngx_http_proctor_body_fault(
-                ctx, NGX_HTTP_PROCTOR_BAD_CODING);
-        }
+    if (ctx->coded) {
+        return ngx_http_proctor_body_fault(ctx, NGX_HTTP_PROCTOR_BAD_CODING);
     }
 
-    if (types != 1 || r->headers_in.content_type == NULL
+    if (ctx->types != 1 || r->headers_in.content_type == NULL
         || !ngx_http_proctor_body_is_json(&r->headers_in.content_type->value)) {
         return ngx_http_proctor_body_fault(
             ctx, NGX_HTTP_PROCTOR_BAD_MEDIA_TYPE);

@@ -28,6 +28,7 @@ ngx_int_t
 ngx_http_proctor_cache_lookup(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
+    ngx_int_t rc;
     ngx_http_proctor_cache_t *cache;
 
     if (ngx_http_proctor_cache_worker(r) == NULL || !ctx->conf->cache) {
@@ -53,8 +54,18 @@ ngx_http_proctor_cache_lookup(
 
     if (ngx_http_proctor_cache_key_groups(
             r, ctx, &ctx->operation->cache->groups)
-            != NGX_OK
-        || ngx_http_proctor_cache_key(r, ctx) != NGX_OK) {
+        != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_proctor_cache_key(r, ctx);
+
+    if (rc == NGX_DECLINED) {
+        cache->status = NGX_HTTP_PROCTOR_CACHE_BYPASS;
+        return NGX_OK;
+    }
+
+    if (rc != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -132,11 +143,15 @@ ngx_http_proctor_cache_request(
 
         case NGX_HTTP_PROCTOR_HEADER_OTHER:
         case NGX_HTTP_PROCTOR_HEADER_WITHHELD:
+        case NGX_HTTP_PROCTOR_HEADER_CLAIMED:
+        case NGX_HTTP_PROCTOR_HEADER_REQUEST_ID:
         case NGX_HTTP_PROCTOR_HEADER_CODING:
         case NGX_HTTP_PROCTOR_HEADER_CONDITION:
         case NGX_HTTP_PROCTOR_HEADER_NEGOTIATION:
         case NGX_HTTP_PROCTOR_HEADER_OVERRIDE:
         case NGX_HTTP_PROCTOR_HEADER_EXPECT:
+        case NGX_HTTP_PROCTOR_HEADER_BODY_TYPE:
+        case NGX_HTTP_PROCTOR_HEADER_BODY_CODING:
             break;
         }
     }

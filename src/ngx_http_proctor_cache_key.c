@@ -96,6 +96,10 @@ ngx_http_proctor_cache_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
     rc = proctor_cache_key(&call, mcf->worker->arena, cache->key);
 
+    if (rc == PROCTOR_INVALID) {
+        return NGX_DECLINED;
+    }
+
     if (rc != PROCTOR_OK
         || (ctx->operation->nlinks != 0
             && ngx_http_proctor_cache_key_origin(r, ctx) != NGX_OK)) {

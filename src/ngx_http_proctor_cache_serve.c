@@ -102,6 +102,11 @@ ngx_http_proctor_cache_serve(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* RFC 9110, 13.1.3: nginx's filter would look at both */
+    if (r->headers_in.if_none_match != NULL) {
+        r->headers_in.if_modified_since = NULL;
+    }
+
     r->allow_ranges = (r->headers_out.status == NGX_HTTP_OK);
     r->disable_not_modified = !(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD));
 

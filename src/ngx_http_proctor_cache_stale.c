@@ -5,7 +5,7 @@
  *
  * Called while the header filter decides what becomes of an answer.  The body
  * that comes is swallowed, and the entry's is sent.  nginx's own filter for
- * conditional requests has run by then, so the client's If-None-Match is looked
+ * conditional requests has run by then, so the client's conditions are looked
  * at here.
  */
 
@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_proctor_cache_stale_send(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static void ngx_http_proctor_cache_stale_freshen(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_uint_t ngx_http_proctor_cache_stale_unmodified(
+    ngx_http_request_t *r);
 static ngx_uint_t ngx_http_proctor_cache_stale_matches(ngx_http_request_t *r);
 
 
@@ -121,7 +123,7 @@ ngx_http_proctor_cache_stale_send(
     ctx->reply.len = cache->entry.body.len;
     ctx->answer = NGX_HTTP_PROCTOR_REPLACE;
 
-    if (ngx_http_proctor_cache_stale_matches(r)) {
+    if (ngx_http_proctor_cache_stale_unmodified(r)) {
         r->headers_out.status = NGX_HTTP_NOT_MODIFIED;
         r->headers_out.content_type.len = 0;
         ngx_http_clear_content_length(r);
@@ -191,6 +193,39 @@ ngx_http_proctor_cache_stale_freshen(
 }
 
 
+/* as nginx's own filter does, but for the precedence of RFC 9110, 13.2.2 */
+
+static ngx_uint_t
+ngx_http_proctor_cache_stale_unmodified(ngx_http_request_t *r)
+{
+    time_t since;
+    ngx_http_core_loc_conf_t *clcf;
+
+    if (r->headers_out.status != NGX_HTTP_OK) {
+        return 0;
+    }
+
+    if (r->headers_in.if_none_match != NULL) {
+        return ngx_http_proctor_cache_stale_matches(r);
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->headers_in.if_modified_since == NULL
+        || r->headers_out.last_modified == NULL
+        || clcf->if_modified_since == NGX_HTTP_IMS_OFF) {
+        return 0;
+    }
+
+    since = ngx_parse_http_time(r->headers_in.if_modified_since->value.data,
+        r->headers_in.if_modified_since->value.len);
+
+    return since == r->headers_out.last_modified_time
+           || (clcf->if_modified_since == NGX_HTTP_IMS_BEFORE
+               && since > r->headers_out.last_modified_time);
+}
+
+
 /* weak comparison (RFC 9110, 8.8.3.2) with one of the list, or "*" */
 
 static ngx_uint_t
@@ -200,8 +235,7 @@ ngx_http_proctor_cache_stale_matches(ngx_http_request_t *r)
     ngx_str_t etag;
     ngx_table_elt_t *given = r->headers_in.if_none_match;
 
-    if (given == NULL || r->headers_out.etag == NULL
-        || r->headers_out.status != NGX_HTTP_OK) {
+    if (r->headers_out.etag == NULL) {
         return 0;
     }
 

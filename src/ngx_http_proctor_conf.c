@@ -27,8 +27,6 @@ static const proctor_contract_t *ngx_http_proctor_conf_find(
     ngx_http_proctor_main_conf_t *mcf, ngx_str_t *name);
 static proctor_arena_t *ngx_http_proctor_conf_arena(ngx_conf_t *cf);
 static void ngx_http_proctor_conf_destroy(void *data);
-static ngx_int_t ngx_http_proctor_conf_load(
-    ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text);
 static void ngx_http_proctor_conf_fault(
     void *data, const char *pointer, const char *reason);
 
@@ -57,8 +55,9 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
 {
     ngx_http_proctor_main_conf_t *mcf = conf;
 
-    if (ngx_http_proctor_key_headers(cf, mcf) != NGX_OK
-        || ngx_http_proctor_status_init(cf, mcf) != NGX_OK) {
+    ngx_http_proctor_key_headers(mcf);
+
+    if (ngx_http_proctor_status_init(cf, mcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -68,6 +67,11 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 #endif
+
+    if (mcf->audit != NULL
+        && ngx_http_proctor_audit_conf_init(cf, mcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (mcf->teams_file.len == 0) {
         return NGX_CONF_OK;
@@ -281,30 +285,6 @@ ngx_http_proctor_conf_teams(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-char *
-ngx_http_proctor_conf_audit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_proctor_main_conf_t *mcf = conf;
-
-    ngx_str_t *value;
-
-    (void) cmd;
-
-    if (mcf->audit != NULL) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    mcf->audit = ngx_conf_open_file(cf->cycle, &value[1]);
-    if (mcf->audit == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 static const proctor_contract_t *
 ngx_http_proctor_conf_find(ngx_http_proctor_main_conf_t *mcf, ngx_str_t *name)
 {
@@ -355,7 +335,7 @@ ngx_http_proctor_conf_destroy(void *data)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_conf_load(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text)
 {
     ssize_t n;

@@ -76,6 +76,15 @@ static const ngx_http_proctor_error_t ngx_http_proctor_errors[] = {
     error("upstream_limit", 429, "unexpected", "Rate limit exceeded"),
     error("quota_down", 503, "unexpected",
         "The gateway cannot count this call; try again."),
+    error("audit_down", 503, "unexpected",
+        "The gateway cannot write this call down, so it was not made; try "
+        "again."),
+    error("audit_late", 503, "unexpected",
+        "The gateway could not write this call down in time, so it was not "
+        "made; try again."),
+    error("audit_lost", 502, "unexpected",
+        "The call was made, but the gateway could not write down how it "
+        "ended."),
     error("not_cached", 504, "unexpected",
         "There is no stored answer, and only-if-cached was asked for."),
     error("upstream_credential", 502, "unexpected",
@@ -120,7 +129,11 @@ ngx_http_proctor_refuse(ngx_http_proctor_ctx_t *ctx,
     ngx_memzero(&ctx->refusal, sizeof(ngx_http_proctor_refusal_t));
 
     ctx->refusal.code = code;
-    ctx->refusal.retry_after = (code == NGX_HTTP_PROCTOR_BUSY) ? 1 : 0;
+    ctx->refusal.retry_after =
+        (code == NGX_HTTP_PROCTOR_BUSY || code == NGX_HTTP_PROCTOR_AUDIT_DOWN
+            || code == NGX_HTTP_PROCTOR_AUDIT_LATE)
+            ? 1
+            : 0;
 
     if (detail != NULL) {
         ctx->refusal.detail = *detail;

@@ -1,7 +1,13 @@
 /*
  * The content handler around the location's own (proxy_pass): the request goes
  * out with the headers that key.c made, and what an upstream must not decide
- * for us is taken out of its hands, whatever the configuration forgot.
+ * for us is taken out of its hands, whatever the configuration forgot.  So is
+ * what the configuration must not decide of a durable operation: it is asked of
+ * the upstream once, and to its end, whether its client waits or not.
+ *
+ * The location's handler chooses the upstream's configuration and would connect
+ * at once.  nginx holds an upstream back while r->aio is set: in between the
+ * request is given a copy of that configuration, and only then begun.
  */
 
 #include "ngx_http_proctor.h"
@@ -10,13 +16,19 @@
 typedef struct {
     ngx_http_upstream_conf_t *conf; /* a location's own */
     ngx_http_upstream_conf_t *copy;
+    ngx_uint_t durable; /* the copy is for durable operations */
 } ngx_http_proctor_forward_guard_t;
 
 
 static ngx_int_t ngx_http_proctor_forward(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_proctor_forward_is_judged(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static ngx_int_t ngx_http_proctor_forward_guard(ngx_http_request_t *r);
+static void ngx_http_proctor_forward_begin(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_http_upstream_conf_t *ngx_http_proctor_forward_guard(
+    ngx_http_request_t *r, ngx_uint_t durable);
+static ngx_http_upstream_conf_t *ngx_http_proctor_forward_copy(
+    ngx_array_t *guards, ngx_http_upstream_conf_t *conf, ngx_uint_t durable);
 
 
 /* an upstream's X-Accel-* would choose our files, limits and caching */
@@ -66,16 +78,28 @@ ngx_http_proctor_forward(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ngx_http_proctor_audit_forward(r, ctx) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+            "proctor forward: a durable operation is made once, and only when "
+            "it was written down, it is not forwarded");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     r->headers_in.headers = ctx->lent;
     r->headers_in.headers.last = &r->headers_in.headers.part;
     r->headers_in.upgrade = NULL; /* a tunnel cannot be judged */
 
+    r->aio = 1;
     rc = ctx->content_handler(r);
+    r->aio = 0;
 
     /* the phase that called us still counts on r, so it is alive */
 
-    if (ngx_http_proctor_forward_guard(r) != NGX_OK && rc == NGX_DONE) {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    if (r->upstream == NULL) {
+        ngx_post_event(r->connection->write, &ngx_posted_events);
+
+    } else if (rc == NGX_DONE) {
+        ngx_http_proctor_forward_begin(r, ctx);
     }
 
     return rc;
@@ -98,55 +122,84 @@ ngx_http_proctor_forward_is_judged(
 }
 
 
+/* The body was read by a step of ours: nothing but r->aio held nginx back. */
+
+static void
+ngx_http_proctor_forward_begin(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_http_upstream_conf_t *conf;
+
+    conf = ngx_http_proctor_forward_guard(r, ctx->operation->durable);
+
+    if (conf == NULL) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    r->upstream->conf = conf;
+    ngx_http_upstream_init(r);
+}
+
+
 /*
  * The upstream's configuration is its location's and immutable: the request is
- * given a copy, which the worker keeps for all that come.  Nothing of the
- * answer has been read yet.
+ * given a copy, which the worker keeps for all that come.
  */
 
-static ngx_int_t
-ngx_http_proctor_forward_guard(ngx_http_request_t *r)
+static ngx_http_upstream_conf_t *
+ngx_http_proctor_forward_guard(ngx_http_request_t *r, ngx_uint_t durable)
 {
     ngx_uint_t i;
     ngx_array_t *guards;
-    ngx_http_upstream_t *u;
+    ngx_http_upstream_conf_t *conf;
     ngx_http_proctor_forward_guard_t *g;
     ngx_http_proctor_main_conf_t *mcf;
 
-    u = r->upstream;
-
-    if (u == NULL || u->conf == NULL
-        || (u->conf->ignore_headers & NGX_HTTP_PROCTOR_FORWARD_IGNORE)
-               == NGX_HTTP_PROCTOR_FORWARD_IGNORE) {
-        return NGX_OK;
-    }
-
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+    conf = r->upstream->conf;
     guards = &mcf->worker->guards;
     g = guards->elts;
 
     for (i = 0; i < guards->nelts; i++) {
-        if (g[i].conf == u->conf) {
-            u->conf = g[i].copy;
-            return NGX_OK;
+        if (g[i].conf == conf && g[i].durable == durable) {
+            return g[i].copy;
         }
+    }
+
+    return ngx_http_proctor_forward_copy(guards, conf, durable);
+}
+
+
+static ngx_http_upstream_conf_t *
+ngx_http_proctor_forward_copy(
+    ngx_array_t *guards, ngx_http_upstream_conf_t *conf, ngx_uint_t durable)
+{
+    ngx_http_upstream_conf_t *copy;
+    ngx_http_proctor_forward_guard_t *g;
+
+    copy = ngx_palloc(guards->pool, sizeof(ngx_http_upstream_conf_t));
+    if (copy == NULL) {
+        return NULL;
+    }
+
+    *copy = *conf;
+    copy->ignore_headers |= NGX_HTTP_PROCTOR_FORWARD_IGNORE;
+
+    if (durable) {
+        copy->next_upstream = NGX_HTTP_UPSTREAM_FT_OFF;
+        copy->next_upstream_tries = 1;
+        copy->ignore_client_abort = 1;
     }
 
     g = ngx_array_push(guards);
     if (g == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
-    g->conf = u->conf;
-    g->copy = ngx_palloc(guards->pool, sizeof(ngx_http_upstream_conf_t));
-    if (g->copy == NULL) {
-        guards->nelts--;
-        return NGX_ERROR;
-    }
+    g->conf = conf;
+    g->copy = copy;
+    g->durable = durable;
 
-    *g->copy = *u->conf;
-    g->copy->ignore_headers |= NGX_HTTP_PROCTOR_FORWARD_IGNORE;
-    u->conf = g->copy;
-
-    return NGX_OK;
+    return copy;
 }

@@ -21,7 +21,7 @@ static ngx_table_elt_t *ngx_http_proctor_key_push(ngx_list_t *list);
 static void ngx_http_proctor_key_line(ngx_http_proctor_main_conf_t *mcf,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_key_line_e line,
     const ngx_str_t *value);
-static ngx_int_t ngx_http_proctor_key_authorization(
+static void ngx_http_proctor_key_authorization(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_uint_t ngx_http_proctor_key_used(
     ngx_http_proctor_main_conf_t *mcf, const proctor_account_t *account);
@@ -31,6 +31,8 @@ typedef struct {
     ngx_str_t name;
     ngx_http_proctor_header_e what;
 } ngx_http_proctor_key_name_t;
+
+#define ngx_http_proctor_key_slot(n) ((n) & (NGX_HTTP_PROCTOR_NAMES - 1))
 
 /* lines that are ours; mcf->lines has them ready but for their values */
 
@@ -53,7 +55,7 @@ static ngx_http_proctor_key_name_t ngx_http_proctor_key_names[] = {
     { ngx_string("x-api-key"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("x-auth-token"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("x-access-token"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
-    { ngx_string("x-request-id"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-request-id"), NGX_HTTP_PROCTOR_HEADER_REQUEST_ID },
     { ngx_string("remote-user"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("x-remote-user"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("x-user"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
@@ -62,6 +64,7 @@ static ngx_http_proctor_key_name_t ngx_http_proctor_key_names[] = {
     { ngx_string("x-original-url"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("x-original-uri"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("x-rewrite-url"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
+    { ngx_string("x-proctor-on-behalf-of"), NGX_HTTP_PROCTOR_HEADER_CLAIMED },
     { ngx_string("upgrade"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("http2-settings"), NGX_HTTP_PROCTOR_HEADER_WITHHELD },
     { ngx_string("accept-encoding"), NGX_HTTP_PROCTOR_HEADER_CODING },
@@ -79,8 +82,15 @@ static ngx_http_proctor_key_name_t ngx_http_proctor_key_names[] = {
     { ngx_string("x-http-method"), NGX_HTTP_PROCTOR_HEADER_OVERRIDE },
     { ngx_string("x-method-override"), NGX_HTTP_PROCTOR_HEADER_OVERRIDE },
     { ngx_string("expect"), NGX_HTTP_PROCTOR_HEADER_EXPECT },
+    { ngx_string("content-type"), NGX_HTTP_PROCTOR_HEADER_BODY_TYPE },
+    { ngx_string("content-encoding"), NGX_HTTP_PROCTOR_HEADER_BODY_CODING },
     { ngx_null_string, NGX_HTTP_PROCTOR_HEADER_OTHER },
 };
+
+_Static_assert(
+    sizeof(ngx_http_proctor_key_names) / sizeof(ngx_http_proctor_key_names[0])
+        <= NGX_HTTP_PROCTOR_NAMES / 2,
+    "most slots are free");
 
 /* whole families of names that claim who or where the caller is */
 
@@ -93,30 +103,28 @@ static ngx_str_t ngx_http_proctor_key_prefixes[] = {
 };
 
 
-ngx_int_t
-ngx_http_proctor_key_headers(ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
+/*
+ * Names by the hash that nginx has already made of every line: open addressing
+ * in a table that is mostly free, so that nearly every name that means nothing
+ * costs one look.  A slot holds a name's place in its list, from 1; 0: free.
+ */
+
+void
+ngx_http_proctor_key_headers(ngx_http_proctor_main_conf_t *mcf)
 {
-    ngx_uint_t i;
-    ngx_array_t keys;
-    ngx_hash_key_t *key;
-    ngx_hash_init_t hash;
+    ngx_uint_t i, slot;
+    ngx_str_t *name;
     ngx_table_elt_t *h;
-    ngx_http_proctor_key_name_t *n;
 
-    if (ngx_array_init(&keys, cf->temp_pool, 32, sizeof(ngx_hash_key_t))
-        != NGX_OK) {
-        return NGX_ERROR;
-    }
+    for (i = 0; ngx_http_proctor_key_names[i].name.len != 0; i++) {
+        name = &ngx_http_proctor_key_names[i].name;
+        slot = ngx_http_proctor_key_slot(ngx_hash_key(name->data, name->len));
 
-    for (n = ngx_http_proctor_key_names; n->name.len != 0; n++) {
-        key = ngx_array_push(&keys);
-        if (key == NULL) {
-            return NGX_ERROR;
+        while (mcf->names[slot] != 0) {
+            slot = ngx_http_proctor_key_slot(slot + 1);
         }
 
-        key->key = n->name;
-        key->key_hash = ngx_hash_key(n->name.data, n->name.len);
-        key->value = n;
+        mcf->names[slot] = (u_char) (i + 1);
     }
 
     for (i = 0; i < NGX_HTTP_PROCTOR_KEY_LINES; i++) {
@@ -125,16 +133,6 @@ ngx_http_proctor_key_headers(ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
         h->lowcase_key = (u_char *) ngx_http_proctor_key_lines[i].lowcase;
         h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
     }
-
-    hash.hash = &mcf->headers;
-    hash.key = ngx_hash_key;
-    hash.max_size = 512;
-    hash.bucket_size = ngx_align(64, ngx_cacheline_size);
-    hash.name = "proctor_headers_hash";
-    hash.pool = cf->pool;
-    hash.temp_pool = NULL;
-
-    return ngx_hash_init(&hash, keys.elts, keys.nelts);
 }
 
 
@@ -143,11 +141,18 @@ ngx_http_proctor_key_header(
     ngx_http_proctor_main_conf_t *mcf, ngx_table_elt_t *h)
 {
     ngx_str_t *prefix;
+    ngx_uint_t slot;
     ngx_http_proctor_key_name_t *n;
 
-    n = ngx_hash_find(&mcf->headers, h->hash, h->lowcase_key, h->key.len);
-    if (n != NULL) {
-        return n->what;
+    for (slot = ngx_http_proctor_key_slot(h->hash); mcf->names[slot] != 0;
+         slot = ngx_http_proctor_key_slot(slot + 1)) {
+
+        n = &ngx_http_proctor_key_names[mcf->names[slot] - 1];
+
+        if (n->name.len == h->key.len
+            && ngx_memcmp(n->name.data, h->lowcase_key, h->key.len) == 0) {
+            return n->what;
+        }
     }
 
     if (h->key.len < 2 || h->lowcase_key[0] != 'x'
@@ -177,7 +182,9 @@ ngx_http_proctor_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return ngx_http_proctor_key_authorization(r, ctx);
+    ngx_http_proctor_key_authorization(r, ctx);
+
+    return NGX_OK;
 }
 
 
@@ -222,6 +229,8 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
                                    : ngx_http_proctor_key_header(mcf, h);
 
         if (what == NGX_HTTP_PROCTOR_HEADER_WITHHELD
+            || what == NGX_HTTP_PROCTOR_HEADER_REQUEST_ID
+            || what == NGX_HTTP_PROCTOR_HEADER_CLAIMED
             || (what == NGX_HTTP_PROCTOR_HEADER_CODING && plain)
             || ((what == NGX_HTTP_PROCTOR_HEADER_CONDITION
                     || what == NGX_HTTP_PROCTOR_HEADER_NEGOTIATION)
@@ -255,36 +264,26 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 }
 
 
-static ngx_int_t
+static void
 ngx_http_proctor_key_authorization(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    u_char *p;
     ngx_str_t value;
-    const proctor_str_t *secret;
+    const proctor_str_t *key;
     ngx_http_proctor_main_conf_t *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
     ctx->account_key = ngx_http_proctor_key_used(mcf, ctx->account);
-    secret = &ctx->account->keys[ctx->account_key];
+    key = &ctx->account->keys[ctx->account_key];
 
-    value.len = sizeof("Bearer ") - 1 + secret->len;
-    value.data = ngx_pnalloc(r->pool, value.len + 1);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_cpymem(value.data, "Bearer ", sizeof("Bearer ") - 1);
-    p = ngx_cpymem(p, secret->data, secret->len);
-    *p = '\0';
+    value.data = (u_char *) key->data;
+    value.len = key->len;
 
     ngx_http_proctor_key_line(
         mcf, ctx, NGX_HTTP_PROCTOR_KEY_CREDENTIAL, &value);
 
     ctx->nlent = ctx->lent.part.nelts;
-
-    return NGX_OK;
 }
 
 

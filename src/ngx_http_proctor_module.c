@@ -25,6 +25,7 @@ ngx_http_proctor_step_t ngx_http_proctor_steps[] = {
     { "ask", ngx_http_proctor_cache_question_alone }, /* Redis, if none did   */
     { "cache", ngx_http_proctor_cache },         /* do we know the answer?    */
     { "budget", ngx_http_proctor_quota_budget }, /* also for the account?     */
+    { "audit", ngx_http_proctor_audit },         /* written down before it is */
     { "mark", ngx_http_proctor_cache_write },    /* warn readers of a write   */
     { "key", ngx_http_proctor_key },             /* lend the account's key    */
     { NULL, NULL },
@@ -54,8 +55,11 @@ static ngx_command_t ngx_http_proctor_commands[] = {
     { ngx_string("proctor_teams"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
         ngx_http_proctor_conf_teams, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
 
-    { ngx_string("proctor_audit"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
-        ngx_http_proctor_conf_audit, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
+    { ngx_string("proctor_audit"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
+        ngx_http_proctor_audit_conf, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("proctor_checkpoint"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+        ngx_http_proctor_audit_zone_conf, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
 
     { ngx_string("proctor_redis"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
         ngx_http_proctor_redis_conf, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
@@ -156,7 +160,7 @@ ngx_http_proctor_module_start(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    *h = ngx_http_proctor_audit;
+    *h = ngx_http_proctor_audit_end;
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
     if (h == NULL) {

@@ -29,13 +29,13 @@ ngx_http_proctor_quota(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
     ngx_http_proctor_quota_rows(ctx->quota, team, ctx->operation);
 
     if (ctx->quota->n == 0) {
         return NGX_OK;
     }
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
     if (mcf->redis == NULL) {
         return ngx_http_proctor_quota_local(r, ctx);
@@ -56,9 +56,11 @@ ngx_http_proctor_quota_rows(ngx_http_proctor_quota_t *q,
     ngx_uint_t i;
 
     q->n = 0;
+    q->reserves = 0;
 
     for (i = 0; i < team->nquotas; i++) {
         if (proctor_quota_applies(&team->quotas[i], operation)) {
+            q->reserves |= team->quotas[i].accepted ? 1U << q->n : 0;
             q->rows[q->n++].quota = &team->quotas[i];
         }
     }
@@ -135,18 +137,14 @@ ngx_http_proctor_quota_init(ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
         { &mcf->quota_valve, &ngx_http_proctor_quota_script_valve },
     };
 
-    if (!proctor_teams_counts(mcf->teams)) {
-        return NGX_OK;
-    }
-
-    if (mcf->zone == NULL) {
+    if (mcf->zone == NULL && proctor_teams_nquotas(mcf->teams) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
             "proctor quota: quotas and limits of \"%V\" need a proctor_zone",
             &mcf->teams_file);
         return NGX_ERROR;
     }
 
-    if (mcf->redis == NULL) {
+    if (mcf->redis == NULL || mcf->zone == NULL) {
         return NGX_OK;
     }
 

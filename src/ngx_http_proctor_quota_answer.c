@@ -106,7 +106,7 @@ ngx_http_proctor_quota_settle(
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
     if (q->remote) {
-        ngx_http_proctor_quota_redis_settle(mcf, q, accepted);
+        ngx_http_proctor_quota_settle_remote(mcf, q, accepted);
 
     } else {
         ngx_http_proctor_quota_local_settle(mcf, q, accepted);

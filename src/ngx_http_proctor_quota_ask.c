@@ -14,25 +14,25 @@
 
 
 static ngx_uint_t ngx_http_proctor_quota_ask_lookup(
-    ngx_http_proctor_quota_ask_t *ask, const ngx_http_proctor_ctx_t *ctx,
-    ngx_http_proctor_redis_command_t *commands);
+    const ngx_http_proctor_ctx_t *ctx,
+    ngx_http_proctor_redis_command_t *commands, ngx_uint_t n);
 static void ngx_http_proctor_quota_ask_answered(void *data,
     ngx_http_proctor_redis_status_e status,
     const ngx_http_proctor_redis_reply_t *replies);
+static void ngx_http_proctor_quota_ask_resume(ngx_http_request_t *r,
+    ngx_int_t rc, const ngx_http_proctor_redis_reply_t *looked_up,
+    ngx_uint_t lookup);
 static void ngx_http_proctor_quota_ask_free(ngx_http_proctor_quota_ask_t *ask);
 
 
 ngx_int_t
 ngx_http_proctor_quota_ask(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
-    const ngx_http_proctor_redis_script_t *script,
-    const ngx_http_proctor_quota_args_t *args,
+    ngx_http_proctor_redis_command_t *commands, ngx_uint_t n,
     ngx_http_proctor_quota_ask_pt handler)
 {
     ngx_int_t rc;
-    ngx_uint_t n;
     ngx_http_proctor_quota_ask_t *ask;
     ngx_http_proctor_main_conf_t *mcf;
-    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_REDIS_BATCH];
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
@@ -47,16 +47,18 @@ ngx_http_proctor_quota_ask(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
     ask->operation = ctx->operation;
     ask->call.handler = ngx_http_proctor_quota_ask_answered;
     ask->call.data = ask;
+    ask->sent = ngx_http_proctor_quota_now();
+    ask->n = n;
+    ask->all = n + ngx_http_proctor_quota_ask_lookup(ctx, commands, n);
 
-    ngx_queue_insert_tail(&mcf->worker->asks, &ask->queue);
+    if (ctx->quota != NULL) {
+        ngx_memcpy(ask->id, ctx->quota->id, NGX_HTTP_PROCTOR_QUOTA_ID);
+    }
 
-    commands[0].argv = args->argv;
-    commands[0].argc = args->argc;
-    commands[0].script = script;
-    n = 1 + ngx_http_proctor_quota_ask_lookup(ask, ctx, &commands[1]);
+    ngx_queue_insert_tail(&mcf->worker->quotas->asks, &ask->queue);
 
     rc = ngx_http_proctor_redis_send(
-        mcf->worker->redis, &ask->call, commands, n);
+        mcf->worker->redis, &ask->call, commands, ask->all);
 
     if (rc != NGX_OK) {
         ngx_http_proctor_quota_ask_free(ask);
@@ -72,7 +74,7 @@ ngx_http_proctor_quota_ask(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    if (ask->lookup) {
+    if (ask->all > n) {
         ctx->lookup->sent = 1;
     }
 
@@ -80,22 +82,20 @@ ngx_http_proctor_quota_ask(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 }
 
 
-/* what wants to travel with the first question; their number */
+/* puts what wants to travel with the question behind it; the number of that */
 
 static ngx_uint_t
-ngx_http_proctor_quota_ask_lookup(ngx_http_proctor_quota_ask_t *ask,
-    const ngx_http_proctor_ctx_t *ctx,
-    ngx_http_proctor_redis_command_t *commands)
+ngx_http_proctor_quota_ask_lookup(const ngx_http_proctor_ctx_t *ctx,
+    ngx_http_proctor_redis_command_t *commands, ngx_uint_t n)
 {
     const ngx_http_proctor_lookup_t *lookup = ctx->lookup;
 
     if (lookup == NULL || lookup->sent
-        || lookup->n > NGX_HTTP_PROCTOR_LOOKUP_MAX) {
+        || lookup->n + n > NGX_HTTP_PROCTOR_REDIS_BATCH) {
         return 0;
     }
 
-    ask->lookup = 1;
-    ngx_memcpy(commands, lookup->commands,
+    ngx_memcpy(&commands[n], lookup->commands,
         lookup->n * sizeof(ngx_http_proctor_redis_command_t));
 
     return lookup->n;
@@ -113,25 +113,35 @@ ngx_http_proctor_quota_ask_answered(void *data,
     ngx_uint_t lookup;
     ngx_http_request_t *r;
     ngx_http_proctor_ctx_t *ctx;
-    const ngx_http_proctor_redis_reply_t *reply;
+    const ngx_http_proctor_redis_reply_t *looked_up;
 
     (void) status; /* the first error's, whosever that is */
 
-    r = ngx_http_proctor_run_detach(ask->wait);
-    reply = replies;
+    looked_up = (replies == NULL) ? NULL : replies + ask->n;
+    lookup = ask->all - ask->n;
 
-    if (reply != NULL && reply->error != NGX_HTTP_PROCTOR_REDIS_REPLY) {
-        reply = NULL;
+    r = ngx_http_proctor_run_detach(ask->wait);
+
+    if (r != NULL && lookup) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+        ctx->lookup->sent = 0; /* another question would take it along */
     }
 
-    rc = ask->handler(ask, r, reply);
-    lookup = ask->lookup;
+    rc = ask->handler(ask, r, replies);
 
     ngx_http_proctor_quota_ask_free(ask);
 
-    if (r == NULL) {
-        return;
+    if (r != NULL && rc != NGX_AGAIN) {
+        ngx_http_proctor_quota_ask_resume(r, rc, looked_up, lookup);
     }
+}
+
+
+static void
+ngx_http_proctor_quota_ask_resume(ngx_http_request_t *r, ngx_int_t rc,
+    const ngx_http_proctor_redis_reply_t *looked_up, ngx_uint_t lookup)
+{
+    ngx_http_proctor_ctx_t *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
 
@@ -139,7 +149,8 @@ ngx_http_proctor_quota_ask_answered(void *data,
         (void) ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
 
     } else if (rc == NGX_OK && lookup) {
-        ctx->lookup->handler(r, ctx, replies == NULL ? NULL : replies + 1);
+        ctx->lookup->sent = 1;
+        ctx->lookup->handler(r, ctx, looked_up);
     }
 
     ngx_http_proctor_run_resume(r);
@@ -154,29 +165,29 @@ ngx_http_proctor_quota_ask_free(ngx_http_proctor_quota_ask_t *ask)
 }
 
 
-/* the process ends: replies will not come any more */
-
-void
-ngx_http_proctor_quota_exit(ngx_http_proctor_worker_t *worker)
+ngx_int_t
+ngx_http_proctor_quota_ask_script(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, const ngx_http_proctor_redis_script_t *script,
+    const ngx_http_proctor_quota_args_t *args,
+    ngx_http_proctor_quota_ask_pt handler)
 {
-    ngx_queue_t *q;
-    ngx_http_proctor_quota_ask_t *ask;
+    ngx_http_proctor_main_conf_t *mcf;
+    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_REDIS_BATCH];
 
-    q = ngx_queue_head(&worker->asks);
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+    mcf->worker->quotas->stats.scripts++;
 
-    while (q != ngx_queue_sentinel(&worker->asks)) {
-        ask = ngx_queue_data(q, ngx_http_proctor_quota_ask_t, queue);
-        q = ngx_queue_next(q);
+    commands[0].argv = args->argv;
+    commands[0].argc = args->argc;
+    commands[0].script = script;
 
-        ngx_http_proctor_redis_cancel(&ask->call);
-        (void) ngx_http_proctor_run_detach(ask->wait);
-        ngx_http_proctor_quota_ask_free(ask);
-    }
+    return ngx_http_proctor_quota_ask(r, ctx, commands, 1, handler);
 }
 
 
-void
-ngx_http_proctor_quota_tell(ngx_http_proctor_main_conf_t *mcf,
+ngx_int_t
+ngx_http_proctor_quota_tell(ngx_http_proctor_redis_t *redis,
+    ngx_http_proctor_redis_call_t *call,
     const ngx_http_proctor_redis_script_t *script,
     const ngx_http_proctor_quota_args_t *args)
 {
@@ -186,7 +197,7 @@ ngx_http_proctor_quota_tell(ngx_http_proctor_main_conf_t *mcf,
     command.argc = args->argc;
     command.script = script;
 
-    (void) ngx_http_proctor_redis_send(mcf->worker->redis, NULL, &command, 1);
+    return ngx_http_proctor_redis_send(redis, call, &command, 1);
 }
 
 

@@ -10,6 +10,9 @@
 
 static int64_t ngx_http_proctor_quota_local_take(
     ngx_http_proctor_main_conf_t *mcf, ngx_http_proctor_quota_t *q);
+static void ngx_http_proctor_quota_local_seed(ngx_http_proctor_main_conf_t *mcf,
+    const proctor_quota_t *quota, proctor_window_t *window,
+    proctor_seed_t *seed, int64_t now);
 static void ngx_http_proctor_quota_local_copy(ngx_http_proctor_quota_row_t *row,
     const proctor_counter_t *counter, int64_t now);
 static int64_t ngx_http_proctor_quota_local_spend(
@@ -17,7 +20,6 @@ static int64_t ngx_http_proctor_quota_local_spend(
     uint64_t team);
 static ngx_int_t ngx_http_proctor_quota_local_full(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static uint64_t ngx_http_proctor_quota_local_hash(const proctor_str_t *name);
 
 
 ngx_int_t
@@ -27,6 +29,10 @@ ngx_http_proctor_quota_local(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     ngx_http_proctor_main_conf_t *mcf;
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
+    if (mcf->redis != NULL) {
+        mcf->worker->quotas->stats.local++;
+    }
 
     wait = ngx_http_proctor_quota_local_take(mcf, ctx->quota);
 
@@ -70,6 +76,9 @@ ngx_http_proctor_quota_local_take(
             wait = -1;
             break;
         }
+
+        ngx_http_proctor_quota_local_seed(
+            mcf, quota, &counters[i]->taken, &counters[i]->seed, now[i]);
     }
 
     if (wait == 0) {
@@ -87,6 +96,45 @@ ngx_http_proctor_quota_local_take(
     q->held = (wait == 0) ? held : 0;
 
     return wait;
+}
+
+
+/* what this worker last heard of Redis's count; its own, or another's earlier */
+
+static void
+ngx_http_proctor_quota_local_seed(ngx_http_proctor_main_conf_t *mcf,
+    const proctor_quota_t *quota, proctor_window_t *window,
+    proctor_seed_t *seed, int64_t now)
+{
+    if (mcf->redis != NULL) {
+        proctor_window_seed(window, &quota->limit, seed,
+            &mcf->worker->quotas->known[quota->index].seed, now);
+    }
+}
+
+
+void
+ngx_http_proctor_quota_local_learn(
+    ngx_http_proctor_main_conf_t *mcf, const ngx_http_proctor_quota_t *q)
+{
+    ngx_uint_t i;
+    proctor_counter_t *counter;
+    const proctor_quota_t *quota;
+
+    ngx_http_proctor_zone_lock(mcf->zone);
+
+    for (i = 0; i < q->n; i++) {
+        quota = q->rows[i].quota;
+        counter = ngx_http_proctor_zone_get_locked(
+            mcf->zone, &quota->key, sizeof(proctor_counter_t));
+
+        if (counter != NULL) {
+            ngx_http_proctor_quota_local_seed(mcf, quota, &counter->taken,
+                &counter->seed, ngx_http_proctor_zone_now(&quota->limit));
+        }
+    }
+
+    ngx_http_proctor_zone_unlock(mcf->zone);
 }
 
 
@@ -142,8 +190,8 @@ ngx_http_proctor_quota_local_budget(
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
-    wait = ngx_http_proctor_quota_local_spend(mcf, ctx->account,
-        ngx_http_proctor_quota_local_hash(&ctx->key->team->name));
+    wait = ngx_http_proctor_quota_local_spend(
+        mcf, ctx->account, ngx_http_proctor_quota_team(ctx->key->team));
 
     if (wait < 0) {
         return ngx_http_proctor_quota_local_full(r, ctx);
@@ -159,7 +207,7 @@ static int64_t
 ngx_http_proctor_quota_local_spend(ngx_http_proctor_main_conf_t *mcf,
     const proctor_account_t *account, uint64_t team)
 {
-    int64_t wait, longest;
+    int64_t now, wait, longest;
     ngx_uint_t i;
     const proctor_limit_t *limit;
     proctor_budget_t *budgets[PROCTOR_QUOTAS_MAX];
@@ -168,16 +216,21 @@ ngx_http_proctor_quota_local_spend(ngx_http_proctor_main_conf_t *mcf,
 
     ngx_http_proctor_zone_lock(mcf->zone);
 
-    for (i = 0; i < account->nlimits && longest >= 0; i++) {
+    for (i = 0; i < account->nlimits; i++) {
         limit = &account->limits[i].limit;
         budgets[i] = ngx_http_proctor_zone_get_locked(
             mcf->zone, &account->limits[i].key, sizeof(proctor_budget_t));
 
-        wait = (budgets[i] == NULL) ? -1
-                                    : proctor_budget_check(budgets[i], limit,
-                                        team, ngx_http_proctor_zone_now(limit));
+        if (budgets[i] == NULL) {
+            longest = -1;
+            break;
+        }
 
-        longest = (wait < 0) ? wait : ngx_max(wait, longest);
+        now = ngx_http_proctor_zone_now(limit);
+        ngx_http_proctor_quota_local_seed(mcf, &account->limits[i],
+            &budgets[i]->window, &budgets[i]->seed, now);
+        wait = proctor_budget_check(budgets[i], limit, team, now);
+        longest = ngx_max(wait, longest);
     }
 
     for (i = 0; i < account->nlimits && longest == 0; i++) {
@@ -201,22 +254,4 @@ ngx_http_proctor_quota_local_full(
 
     return ngx_http_proctor_quota_refuse(
         ctx, NGX_HTTP_PROCTOR_QUOTA_DOWN, 1000);
-}
-
-
-/* FNV-1a; 0 is nobody */
-
-static uint64_t
-ngx_http_proctor_quota_local_hash(const proctor_str_t *name)
-{
-    size_t i;
-    uint64_t hash;
-
-    hash = 14695981039346656037ULL;
-
-    for (i = 0; i < name->len; i++) {
-        hash = (hash ^ (u_char) name->data[i]) * 1099511628211ULL;
-    }
-
-    return (hash == 0) ? 1 : hash;
 }

@@ -1,7 +1,11 @@
 /*
  * The valve of an account: shut by the upstream's 429, for as long as that
- * says, for every worker of the machine and, where the account has limits, in
- * Redis for every gateway.
+ * says, for every worker of the machine and, in Redis, for every gateway.
+ *
+ * An account with limits asks Redis before each forwarded call, and learns of
+ * its valve with that.  For one without, the machine asks again when what it
+ * knows is older than a tenth of a second; the call that asks waits for the
+ * reply, the others go by what is known.
  *
  * HTTP says how long in Retry-After.  Respan says it in the body only, whose
  * beginning is therefore read as it passes; until it has come the valve is
@@ -14,6 +18,15 @@
 #define NGX_HTTP_PROCTOR_VALVE_MIN  1000
 #define NGX_HTTP_PROCTOR_VALVE_MAX  3600000 /* whatever the upstream says */
 #define NGX_HTTP_PROCTOR_VALVE_BODY 1024
+#define NGX_HTTP_PROCTOR_VALVE_ASK  100
+
+
+/* in the zone; ms of the clock that nobody sets */
+
+typedef struct {
+    int64_t until;
+    int64_t asked;
+} ngx_http_proctor_quota_valve_t;
 
 
 static int64_t ngx_http_proctor_quota_valve_seconds(const ngx_str_t *value);
@@ -22,20 +35,33 @@ static void ngx_http_proctor_quota_valve_parse(
 
 
 int64_t
-ngx_http_proctor_quota_valve_wait(
-    ngx_http_proctor_main_conf_t *mcf, const proctor_account_t *account)
+ngx_http_proctor_quota_valve_wait(ngx_http_proctor_main_conf_t *mcf,
+    const proctor_account_t *account, ngx_uint_t *ask)
 {
-    int64_t *until, wait;
+    int64_t wait, now;
+    ngx_http_proctor_quota_valve_t *valve;
+
+    *ask = 0;
+    wait = 0;
+    now = (int64_t) ngx_current_msec;
 
     ngx_http_proctor_zone_lock(mcf->zone);
 
-    until = ngx_http_proctor_zone_get_locked(
-        mcf->zone, &account->valve, sizeof(int64_t));
-    wait = (until == NULL) ? 0 : *until - (int64_t) ngx_current_msec;
+    valve = ngx_http_proctor_zone_get_locked(
+        mcf->zone, &account->valve, sizeof(ngx_http_proctor_quota_valve_t));
+
+    if (valve != NULL) {
+        wait = ngx_max(valve->until - now, 0);
+
+        if (wait == 0 && now - valve->asked >= NGX_HTTP_PROCTOR_VALVE_ASK) {
+            valve->asked = now;
+            *ask = 1;
+        }
+    }
 
     ngx_http_proctor_zone_unlock(mcf->zone);
 
-    return ngx_max(wait, 0);
+    return wait;
 }
 
 
@@ -43,17 +69,18 @@ void
 ngx_http_proctor_quota_valve_shut(ngx_http_proctor_main_conf_t *mcf,
     const proctor_account_t *account, int64_t wait)
 {
-    int64_t *until, then;
+    int64_t then;
+    ngx_http_proctor_quota_valve_t *valve;
 
     then = (int64_t) ngx_current_msec + wait;
 
     ngx_http_proctor_zone_lock(mcf->zone);
 
-    until = ngx_http_proctor_zone_get_locked(
-        mcf->zone, &account->valve, sizeof(int64_t));
+    valve = ngx_http_proctor_zone_get_locked(
+        mcf->zone, &account->valve, sizeof(ngx_http_proctor_quota_valve_t));
 
-    if (until != NULL && *until < then) {
-        *until = then;
+    if (valve != NULL && valve->until < then) {
+        valve->until = then;
     }
 
     ngx_http_proctor_zone_unlock(mcf->zone);
@@ -92,7 +119,7 @@ ngx_http_proctor_quota_valve_header(
     }
 
     ngx_http_proctor_quota_valve_shut(mcf, ctx->account, wait);
-    ngx_http_proctor_quota_redis_valve(mcf, ctx->account, wait);
+    ngx_http_proctor_quota_redis_valve_shut(mcf, ctx->account, wait);
 
     return NGX_OK;
 }
@@ -169,7 +196,7 @@ ngx_http_proctor_quota_valve_parse(
 
         if (wait != 0) {
             ngx_http_proctor_quota_valve_shut(mcf, ctx->account, wait);
-            ngx_http_proctor_quota_redis_valve(mcf, ctx->account, wait);
+            ngx_http_proctor_quota_redis_valve_shut(mcf, ctx->account, wait);
         }
     }
 

@@ -15,16 +15,20 @@
 #include "ngx_http_proctor_redis.h"
 #include <hiredis/hiredis.h>
 #include <hiredis/async.h>
+#include <hiredis/sds.h>
 
 
-/* what hiredis's reader keeps of its buffer when it is empty */
-#define NGX_HTTP_PROCTOR_REDIS_KEEP (256 * 1024)
+/* what is kept of hiredis's buffers when they are empty: to read, to write */
+#define NGX_HTTP_PROCTOR_REDIS_KEEP       (256 * 1024)
+#define NGX_HTTP_PROCTOR_REDIS_QUEUE_KEPT (64 * 1024)
 
 
 static void ngx_http_proctor_redis_event_attach(ngx_http_proctor_redis_t *redis,
     redisAsyncContext *ac, ngx_connection_t *c);
 static void ngx_http_proctor_redis_event_read_handler(ngx_event_t *rev);
 static void ngx_http_proctor_redis_event_write_handler(ngx_event_t *wev);
+static ngx_int_t ngx_http_proctor_redis_event_send(
+    ngx_http_proctor_redis_t *redis);
 static ngx_int_t ngx_http_proctor_redis_event_idle(
     ngx_http_proctor_redis_t *redis);
 static void ngx_http_proctor_redis_event_reply(
@@ -124,9 +128,25 @@ ngx_int_t
 ngx_http_proctor_redis_event_write(
     ngx_http_proctor_redis_t *redis, const u_char *bytes, size_t len)
 {
+    size_t queued;
+    const redisCallback *last;
+
+    queued = ngx_http_proctor_redis_event_queued(redis);
+    last = redis->ac->replies.tail;
+
     if (redisAsyncFormattedCommand(redis->ac,
             ngx_http_proctor_redis_event_reply, NULL, (const char *) bytes, len)
         != REDIS_OK) {
+        return NGX_ERROR;
+    }
+
+    /* hiredis keeps to itself that it had no memory for command or callback;
+       from then on each reply would find another's question */
+
+    if (redis->ac->replies.tail == last
+        || ngx_http_proctor_redis_event_queued(redis) != queued + len) {
+        ngx_http_proctor_redis_doom(
+            redis, NGX_HTTP_PROCTOR_REDIS_DOWN, "out of memory");
         return NGX_ERROR;
     }
 
@@ -186,7 +206,11 @@ ngx_http_proctor_redis_event_write_handler(ngx_event_t *wev)
     ngx_http_proctor_redis_t *redis = c->data;
 
     redis->writing = 1;
-    redisAsyncHandleWrite(redis->ac);
+
+    if (ngx_http_proctor_redis_event_send(redis) != NGX_OK) {
+        redisAsyncHandleWrite(redis->ac);
+    }
+
     redis->writing = 0;
 
     if (redis->ac == NULL) {
@@ -198,6 +222,44 @@ ngx_http_proctor_redis_event_write_handler(ngx_event_t *wev)
         && (redis->ac->c.flags & REDIS_CONNECTED)) {
         ngx_http_proctor_redis_connected(redis);
     }
+}
+
+
+/*
+ * hiredis frees its buffer after each write, and does not survive when there
+ * is no memory for an empty one: while all is well the same buffer is filled
+ * again.  NGX_DECLINED: hiredis has to see to it.
+ */
+
+static ngx_int_t
+ngx_http_proctor_redis_event_send(ngx_http_proctor_redis_t *redis)
+{
+    sds queued;
+    ssize_t n;
+
+    queued = redis->ac->c.obuf;
+
+    if (!(redis->ac->c.flags & REDIS_CONNECTED) || sdslen(queued) == 0
+        || sdsalloc(queued) > NGX_HTTP_PROCTOR_REDIS_QUEUE_KEPT) {
+        return NGX_DECLINED;
+    }
+
+    n = send(redis->connection->fd, queued, sdslen(queued), 0);
+
+    if (n <= 0) {
+        return NGX_DECLINED;
+    }
+
+    if ((size_t) n < sdslen(queued)) {
+        sdsrange(queued, (int) n, -1);
+        ngx_http_proctor_redis_event_add_write(redis);
+
+    } else {
+        sdsclear(queued);
+        ngx_http_proctor_redis_event_del_write(redis);
+    }
+
+    return NGX_OK;
 }
 
 

@@ -13,6 +13,8 @@
 
 #include "ngx_http_proctor.h"
 
+#include <endian.h>
+
 
 static ngx_int_t ngx_http_proctor_run_steps(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
@@ -27,8 +29,6 @@ static void ngx_http_proctor_run_capture(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_run_request_id(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static void ngx_http_proctor_run_hex(u_char *dst, uint64_t value);
-static ngx_uint_t ngx_http_proctor_run_rid_ok(ngx_str_t *rid);
 
 
 ngx_int_t
@@ -224,6 +224,7 @@ ngx_http_proctor_run_create(ngx_http_request_t *r)
     ctx->body_len = -1;
 
     ngx_http_proctor_run_capture(r, ctx);
+    ngx_http_proctor_framing_lines(r, ctx);
 
     if (ngx_http_proctor_run_request_id(r, ctx) != NGX_OK) {
         return NULL;
@@ -264,21 +265,12 @@ static ngx_int_t
 ngx_http_proctor_run_request_id(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    ngx_table_elt_t *h;
-    ngx_http_proctor_headers_t it;
+    uint64_t counter;
     ngx_http_proctor_worker_t *worker;
     ngx_http_proctor_main_conf_t *mcf;
 
-    it.part = &r->headers_in.headers.part;
-    it.i = 0;
-
-    while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
-        if (h->key.len == sizeof("x-request-id") - 1
-            && ngx_strncmp(h->lowcase_key, "x-request-id", 12) == 0
-            && ngx_http_proctor_run_rid_ok(&h->value)) {
-            ctx->rid = h->value;
-            return NGX_OK;
-        }
+    if (ctx->rid.len != 0) {
+        return NGX_OK; /* the caller gave one */
     }
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
@@ -291,44 +283,11 @@ ngx_http_proctor_run_request_id(
 
     ctx->rid.len = 32;
     ngx_memcpy(ctx->rid.data, worker->rid_prefix, 16);
-    ngx_http_proctor_run_hex(ctx->rid.data + 16, ++worker->rid_counter);
+    counter = htobe64(++worker->rid_counter);
+    (void) proctor_hex_write((char *) ctx->rid.data + 16,
+        (unsigned char *) &counter, sizeof(counter));
 
     return NGX_OK;
-}
-
-
-/* 16 digits */
-
-static void
-ngx_http_proctor_run_hex(u_char *dst, uint64_t value)
-{
-    ngx_uint_t i;
-
-    static const u_char digits[] = "0123456789abcdef";
-
-    for (i = 16; i-- != 0; value >>= 4) {
-        dst[i] = digits[value & 0xf];
-    }
-}
-
-
-static ngx_uint_t
-ngx_http_proctor_run_rid_ok(ngx_str_t *rid)
-{
-    u_char c;
-    size_t i;
-
-    for (i = 0; i < rid->len; i++) {
-        c = rid->data[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-                || (c >= '0' && c <= '9') || c == '.' || c == '_'
-                || c == '-')) {
-            return 0;
-        }
-    }
-
-    return i != 0 && i <= NGX_HTTP_PROCTOR_RID_MAX;
 }
 
 
@@ -420,6 +379,7 @@ ngx_http_proctor_run_suspend(
     w->timer.data = w;
     w->timer.log = r->connection->log;
     w->timer.handler = ngx_http_proctor_run_deadline;
+    w->late = NGX_HTTP_PROCTOR_BUSY;
 
     ngx_add_timer(&w->timer, deadline);
 
@@ -484,7 +444,7 @@ ngx_http_proctor_run_deadline(ngx_event_t *ev)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
     ctx->wait = NULL;
-    (void) ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_BUSY, NULL);
+    (void) ngx_http_proctor_refuse(ctx, w->late, NULL);
 
     ngx_http_proctor_run_resume(r);
 }

@@ -17,6 +17,7 @@
 typedef struct {
     ngx_http_request_t *r;
     ngx_http_proctor_redis_t *redis;
+    const ngx_http_proctor_quota_stats_t *quotas;
     ngx_http_proctor_redis_call_t call;
     uint64_t sent_ns;
     const char *outcome; /* of the question */
@@ -39,6 +40,8 @@ static ngx_int_t ngx_http_proctor_status_send(
     ngx_http_proctor_status_t *status);
 static u_char *ngx_http_proctor_status_redis(
     u_char *p, u_char *last, ngx_http_proctor_status_t *status);
+static u_char *ngx_http_proctor_status_quotas(
+    u_char *p, u_char *last, const ngx_http_proctor_status_t *status);
 static u_char *ngx_http_proctor_status_string(
     u_char *p, u_char *last, const char *data, size_t len);
 static uint64_t ngx_http_proctor_status_now(void);
@@ -102,6 +105,7 @@ ngx_http_proctor_status_handler(ngx_http_request_t *r)
 
     status->r = r;
     status->redis = mcf->worker->redis;
+    status->quotas = ngx_http_proctor_quota_stats(mcf->worker);
     status->us = -1;
 
     rc = ngx_http_proctor_status_ask(r, mcf, status);
@@ -258,6 +262,7 @@ ngx_http_proctor_status_send(ngx_http_proctor_status_t *status)
     b->last = ngx_slprintf(b->last, last,
         "{\"worker\":%ui,\"pid\":%P,\"redis\":", ngx_worker, ngx_pid);
     b->last = ngx_http_proctor_status_redis(b->last, last, status);
+    b->last = ngx_http_proctor_status_quotas(b->last, last, status);
     b->last = ngx_http_proctor_cache_show(b->last, last, r);
     b->last = ngx_slprintf(b->last, last, "}\n");
     b->last_buf = 1;
@@ -327,6 +332,23 @@ ngx_http_proctor_status_redis(
     }
 
     return ngx_slprintf(p, last, "}}");
+}
+
+
+static u_char *
+ngx_http_proctor_status_quotas(
+    u_char *p, u_char *last, const ngx_http_proctor_status_t *status)
+{
+    const ngx_http_proctor_quota_stats_t *s = status->quotas;
+
+    if (s == NULL) {
+        return p;
+    }
+
+    return ngx_slprintf(p, last,
+        ",\"quotas\":{\"added\":%ui,\"scripts\":%ui,\"lost\":%ui,"
+        "\"local\":%ui,\"debts\":%ui,\"forgone\":%ui}",
+        s->added, s->scripts, s->lost, s->local, s->debts, s->forgone);
 }
 
 

@@ -40,7 +40,6 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     if (worker->key_index == NULL || worker->body == NULL
         || worker->arena == NULL
         || ngx_http_proctor_forward_init(cycle, worker) != NGX_OK
-        || ngx_http_proctor_audit_init(cycle, worker) != NGX_OK
         || RAND_bytes(seed, sizeof(seed)) != 1) {
         return NGX_ERROR;
     }
@@ -48,10 +47,11 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     (void) ngx_hex_dump(worker->rid_prefix, seed, sizeof(seed));
 
     worker->doc.arena = worker->arena;
-    worker->audit_event.data = mcf;
     worker->log = cycle->log;
 
-    ngx_queue_init(&worker->asks);
+    if (ngx_http_proctor_quota_worker_init(cycle, mcf, worker) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (mcf->redis != NULL) {
         worker->redis = ngx_http_proctor_redis_create(cycle, mcf->redis);
@@ -61,6 +61,13 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     }
 
     mcf->worker = worker;
+
+    if (mcf->audit != NULL) {
+        worker->audit = ngx_http_proctor_audit_worker_create(cycle, mcf);
+        if (worker->audit == NULL) {
+            return NGX_ERROR;
+        }
+    }
 
     if (worker->redis != NULL && mcf->zone != NULL && mcf->teams != NULL) {
         return ngx_http_proctor_cache_area_init(cycle, mcf);
@@ -84,9 +91,11 @@ ngx_http_proctor_worker_exit(ngx_cycle_t *cycle)
 
     worker = mcf->worker;
 
-    ngx_http_proctor_audit_flush(mcf);
+    if (worker->audit != NULL) {
+        ngx_http_proctor_audit_worker_destroy(worker->audit);
+    }
 
-    ngx_http_proctor_quota_exit(worker);
+    ngx_http_proctor_quota_worker_exit(mcf);
 
     if (worker->cache != NULL) {
         ngx_http_proctor_cache_area_exit(worker->cache);

@@ -3,10 +3,12 @@
  *
  *     key new    a team's new key, and what to paste into the teams file
  *     lint       what nginx would say about a contract or a teams file
+ *     audit      what an audit trail says, and whether it is whole
  *
  * It is the only file with a main() and no part of the module; whatever it
  * says comes from the same code that runs in nginx.  Exit codes: 0 all is
- * well, 1 something was found or failed, 2 it was called wrongly.  Memory is
+ * well, 1 something was found or failed, 2 it was called wrongly; the verbs of
+ * `audit` have their own (proctor_audit_command.c).  Memory is
  * the process's: one arena a run, or none.
  */
 
@@ -57,10 +59,10 @@ static int proctor_key_print(
     const proctor_key_options_t *options, const char *token, json_t *key);
 
 
-static const proctor_command_t proctor_commands[] = {
-    { "key", proctor_key_command }, { "lint", proctor_lint_command },
-    { "version", proctor_version_command }, { "help", proctor_help_command }
-};
+static const proctor_command_t proctor_commands[] = { { "key",
+                                                          proctor_key_command },
+    { "lint", proctor_lint_command }, { "audit", proctor_audit_command },
+    { "version", proctor_version_command }, { "help", proctor_help_command } };
 
 static const char proctor_help_text[] =
     "proctor key new --team TEAM --actor ACTOR --rights RIGHT,...\n"
@@ -79,7 +81,8 @@ static const char proctor_help_text[] =
     "proctor version\n"
     "proctor help\n"
     "\n"
-    "Exit code: 0 all is well, 1 a fault was found, 2 a wrong call.\n";
+    "Exit code: 0 all is well, 1 a fault was found, 2 a wrong call; those of\n"
+    "`proctor audit` are their own.\n";
 
 
 int
@@ -133,7 +136,7 @@ proctor_help_command(int argc, char **argv)
     (void) argc;
     (void) argv;
 
-    fputs(proctor_help_text, stdout);
+    printf("%s\n%s", proctor_help_text, proctor_audit_help);
 
     return PROCTOR_DONE;
 }

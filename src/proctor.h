@@ -332,6 +332,13 @@ typedef enum {
     PROCTOR_ERRORS_STATUS      /* {"status":"error","code":...} */
 } proctor_errors_e;
 
+/* what of a call of this operation is written down */
+typedef enum {
+    PROCTOR_AUDIT_METADATA = 0,
+    PROCTOR_AUDIT_BODY, /* and the request's body */
+    PROCTOR_AUDIT_NONE
+} proctor_audit_level_e;
+
 struct proctor_operation_s {
     proctor_str_t id; /* operationId, NUL-terminated */
     proctor_method_e method;
@@ -346,6 +353,10 @@ struct proctor_operation_s {
     proctor_str_t *links;         /* names of top-level members of the
                                          answer that hold absolute URLs */
     unsigned nlinks;
+    proctor_audit_level_e audit;
+    int durable;           /* its intent is on disk before it happens */
+    proctor_str_t *redact; /* JSON Pointers into the body, NUL-terminated */
+    unsigned nredact;
     proctor_cache_rule_t *cache; /* NULL: its answers are not kept */
     struct proctor_cache_templates_s *invalidates; /* NULL: nothing */
     unsigned index;                                /* in contract->operations */
@@ -386,6 +397,16 @@ int proctor_contract_has_right(
 /* OK, or ERROR: libcrypto would not */
 int proctor_digest(
     const void *bytes, size_t len, unsigned char sha256[PROCTOR_SHA256_LEN]);
+
+/* the same in pieces: libcrypto's state, copied like a number */
+typedef struct {
+    uint64_t state[16];
+} proctor_digest_t;
+
+int proctor_digest_begin(proctor_digest_t *digest);
+int proctor_digest_add(proctor_digest_t *digest, const void *bytes, size_t len);
+int proctor_digest_end(
+    proctor_digest_t *digest, unsigned char sha256[PROCTOR_SHA256_LEN]);
 
 
 /* proctor_param.c: a parameter's text becomes a value by its schema */
@@ -428,10 +449,17 @@ typedef struct {
     uint32_t used[PROCTOR_WINDOW_SLICES];
 } proctor_window_t;
 
+/* what others have counted, as far as it is known */
+typedef struct {
+    int64_t at;    /* when they said so */
+    uint32_t used; /* 0: nothing is known */
+} proctor_seed_t;
+
 /* what was taken, and what is reserved for answers that are to come */
 typedef struct {
     proctor_window_t taken;
     proctor_window_t held; /* always by proctor_quota_hold */
+    proctor_seed_t seed;   /* as it is part of `taken` */
 } proctor_counter_t;
 
 extern const proctor_limit_t proctor_quota_hold;
@@ -445,6 +473,10 @@ void proctor_window_add(proctor_window_t *w, const proctor_limit_t *limit);
 /* takes back one that was added in this slice; 0: it had left already */
 int proctor_window_drop(
     proctor_window_t *w, const proctor_limit_t *limit, int64_t slice);
+/* what others had counted at `seed->at`, in the place of what they had before;
+   `now` is not earlier */
+void proctor_window_seed(proctor_window_t *w, const proctor_limit_t *limit,
+    proctor_seed_t *old, const proctor_seed_t *seed, int64_t now);
 /* milliseconds, never 0, until so many (1 at least) have left */
 int64_t proctor_window_wait(const proctor_window_t *w,
     const proctor_limit_t *limit, uint32_t leave, int64_t now);
@@ -476,6 +508,7 @@ typedef struct {
 
 typedef struct {
     proctor_window_t window;
+    proctor_seed_t seed; /* as it is part of `window` */
     proctor_share_t shares[PROCTOR_BUDGET_TEAMS];
 } proctor_budget_t;
 
@@ -495,17 +528,20 @@ typedef struct {
     proctor_limit_t limit;
     proctor_str_t name; /* "calls"; of an account's: empty */
     proctor_str_t key;  /* "proctor:{team}:quota:calls:60" */
-    proctor_str_t more; /* the same of reservations or shares */
+    proctor_str_t row;  /* the same of slices */
+    proctor_str_t more; /* the same of reservations */
     proctor_str_t per;  /* "60", "day", "month" */
     int accepted;       /* charged when the upstream accepted */
     const proctor_operation_t **operations;
     unsigned noperations; /* 0: all of them */
+    unsigned index;       /* among all quotas and limits */
 } proctor_quota_t;
 
 typedef struct {
     proctor_str_t name;
     const proctor_contract_t *contract;
-    proctor_str_t *keys; /* secrets, in the order to be lent */
+    proctor_str_t *keys; /* "Bearer secret", in the order to be lent; each
+                            with a NUL behind it, as header values have */
     unsigned nkeys;
     unsigned index;       /* proctor_teams_account(teams, index) is this one */
     proctor_str_t valve;  /* "proctor:{account}:valve" */
@@ -536,7 +572,8 @@ typedef struct {
     proctor_str_t actor;
     proctor_str_t *rights;
     unsigned nrights;
-    int64_t expires; /* Unix seconds; 0: never */
+    int64_t expires;  /* Unix seconds; 0: never */
+    int on_behalf_of; /* it may say on whose behalf it calls */
     const proctor_team_t *team;
 } proctor_key_t;
 
@@ -565,8 +602,8 @@ int proctor_key_has_right(const proctor_key_t *key, const proctor_str_t *right);
 /* 1 when a call of this operation is counted by it */
 int proctor_quota_applies(
     const proctor_quota_t *quota, const proctor_operation_t *operation);
-/* 1 when some team has a quota or some account a limit */
-int proctor_teams_counts(const proctor_teams_t *teams);
+/* quotas of teams and limits of accounts, all together */
+unsigned proctor_teams_nquotas(const proctor_teams_t *teams);
 /* each secret in turn, so that nothing else has to know where they are */
 unsigned proctor_teams_naccounts(const proctor_teams_t *teams);
 const proctor_account_t *proctor_teams_account(
@@ -589,6 +626,12 @@ unsigned proctor_lines_of(proctor_lines_t *lines, const char *pointer);
 /* teams: NULL: contracts only; OK, INVALID: something was said, ERROR */
 int proctor_lint(
     FILE *out, const char *teams, unsigned ncontracts, char *const *contracts);
+
+
+/* proctor_audit_command.c: `proctor audit VERB ...`; returns the exit code */
+
+int proctor_audit_command(int argc, char **argv);
+extern const char proctor_audit_help[];
 
 
 /* proctor_token.c: a team's token, "prk_" and 32 random bytes in base64url */
@@ -622,7 +665,8 @@ int proctor_time_http(const char *s, size_t len, int64_t now, int64_t *seconds);
 /*
  * proctor_audit_log.c: one audit record as one line of ASCII JSON, at most
  * PROCTOR_AUDIT_LINE bytes with its newline.  Oversize fields are cut and
- * named in "trunc".  Absent strings (data == NULL) are left out.
+ * named in "trunc".  Absent strings (data == NULL) are left out.  What files
+ * of such lines are, and who proves them whole: proctor_audit.h.
  */
 
 #define PROCTOR_AUDIT_LINE    4096
@@ -630,8 +674,10 @@ int proctor_time_http(const char *s, size_t len, int64_t now, int64_t *seconds);
 
 typedef struct {
     int64_t time_us;    /* Unix microseconds */
-    proctor_str_t kind; /* "call" */
+    proctor_str_t kind; /* call | denied | intent | outcome */
     proctor_str_t rid;  /* request id */
+    proctor_str_t id;   /* of an intent and its outcome:
+                           proctor_audit_id() */
     proctor_str_t who;  /* the members from contract to account, as
                            proctor_audit_log_who() made them; or NULL */
     proctor_str_t contract;
@@ -644,6 +690,7 @@ typedef struct {
     proctor_str_t method;
     proctor_str_t path;                /* as sent, without the query */
     proctor_str_t query;               /* as sent */
+    proctor_str_t claimed;             /* on whose behalf, says the caller */
     const proctor_str_t *target_names; /* the path's parameters */
     const proctor_str_t *targets;
     unsigned ntargets;
@@ -652,10 +699,17 @@ typedef struct {
     proctor_str_t decision;   /* allowed | refused | observed */
     proctor_str_t reason;     /* a code of the error table */
     proctor_str_t detail;     /* the sentence the client was told */
+    proctor_str_t result;     /* ok | refused | upstream_error | timeout |
+                                 client_gone | unknown */
+    proctor_str_t cache;      /* hit | miss | stale | bypass */
+    proctor_str_t created;    /* the id that the answer gave */
     unsigned status;          /* sent to the client; 0: none */
     unsigned upstream_status; /* 0: never asked or no answer */
+    int unfinished;           /* an intent: there is no duration yet */
     int64_t duration_ms;
     int64_t upstream_ms; /* -1: never asked */
+    proctor_str_t body;  /* JSON text, as proctor_audit_body() made it; gets
+                            the room that all others leave */
 } proctor_audit_record_t;
 
 /* the members from contract to account, which many records share, into
@@ -664,6 +718,61 @@ size_t proctor_audit_log_who(const proctor_audit_record_t *record, char *buf);
 /* writes the line with its newline into buf[PROCTOR_AUDIT_LINE]; its length */
 size_t proctor_audit_log_format(
     const proctor_audit_record_t *record, char *buf);
+
+
+/*
+ * proctor_audit_id.c: what joins an intent and its outcome.  The worker is a
+ * random number of 63 bits, drawn when it starts; its counter grows with each
+ * intent that it appends.
+ */
+
+/* 16 digits of the worker, 1 to 16 of the counter */
+#define PROCTOR_AUDIT_ID_MAX 32
+
+/* into buf[PROCTOR_AUDIT_ID_MAX], without a NUL; its length */
+size_t proctor_audit_id(char *buf, uint64_t worker, uint64_t counter);
+/* OK, or INVALID: no id of ours */
+int proctor_audit_id_read(
+    const proctor_str_t *id, uint64_t *worker, uint64_t *counter);
+
+
+/* proctor_audit_mark.c: the records that are about the file itself */
+
+/* the first record of every file; strings as above */
+typedef struct {
+    int64_t time_us;
+    proctor_str_t file;   /* PROCTOR_AUDIT_FILE_ID hexadecimal digits */
+    proctor_str_t origin; /* of its checkpoints: NAME/file */
+    proctor_str_t reason; /* new | moved | abandoned | shrunk | replaced */
+    proctor_str_t previous_file; /* data NULL: no checkpoint of one is known */
+    uint64_t previous_size;
+    const unsigned char *previous_root; /* PROCTOR_SHA256_LEN bytes */
+} proctor_audit_start_t;
+
+/* names a line that was damaged: begun by a process that died */
+typedef struct {
+    int64_t time_us;
+    uint64_t at;                 /* the line's first byte in the file */
+    uint64_t bytes;              /* its length, without the newline */
+    const unsigned char *sha256; /* of these bytes */
+} proctor_audit_torn_t;
+
+#define PROCTOR_AUDIT_FILE_ID 32
+
+/* lines as of proctor_audit_log_format() */
+size_t proctor_audit_mark_start(const proctor_audit_start_t *start, char *buf);
+size_t proctor_audit_mark_torn(const proctor_audit_torn_t *torn, char *buf);
+
+
+/* proctor_audit_body.c: a request's body for the record */
+
+/*
+ * The body (doc: parsed from this text) with the operation's redacted members
+ * as "[redacted]", into buf[PROCTOR_AUDIT_LINE]: of a long one the beginning.
+ * Bytes written.
+ */
+size_t proctor_audit_body(const proctor_operation_t *operation,
+    proctor_json_t *doc, const proctor_str_t *text, char *buf);
 
 
 /*
@@ -765,5 +874,18 @@ ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
 /* the value of a hexadecimal digit, or -1 */
 int proctor_hex(char c);
+/* two lower-case digits a byte; what follows them */
+char *proctor_hex_write(char *dst, const unsigned char *src, size_t len);
+
+
+/* proctor_base64.c: RFC 4648, section 4, with its padding */
+
+#define proctor_base64_len(n) (((n) + 2) / 3 * 4)
+
+/* writes proctor_base64_len(len) bytes and a NUL */
+void proctor_base64_encode(char *dst, const void *bytes, size_t len);
+/* exactly len bytes, in their one spelling: OK, INVALID */
+int proctor_base64_decode(
+    void *bytes, size_t len, const char *text, size_t text_len);
 
 #endif /* PROCTOR_H_INCLUDED */

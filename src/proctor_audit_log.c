@@ -54,6 +54,8 @@ static void proctor_audit_log_body(
     proctor_audit_line_t *line, const proctor_audit_record_t *record);
 static void proctor_audit_log_numbers(
     proctor_audit_line_t *line, const proctor_audit_record_t *record);
+static void proctor_audit_log_body_text(
+    proctor_audit_line_t *line, const proctor_str_t *text, const char *buf);
 static char *proctor_audit_log_int(char *dst, int64_t value);
 static char *proctor_audit_log_uint(char *dst, uint64_t value);
 static char *proctor_audit_log_copy(char *dst, const char *s, size_t len);
@@ -68,17 +70,18 @@ static char *proctor_audit_log_copy(char *dst, const char *s, size_t len);
 
 /* clang-format off */
 #define PROCTOR_AUDIT_CALL(_)                                                  \
-    _(kind, 16) _(rid, 128)
+    _(kind, 16) _(rid, 128) _(id, PROCTOR_AUDIT_ID_MAX)
 
 #define PROCTOR_AUDIT_WHO(_)                                                   \
     _(contract, 128) _(operation, 128) _(team, 128) _(key, 128)                \
     _(actor, 128) _(account, 128)
 
 #define PROCTOR_AUDIT_WHAT(_)                                                  \
-    _(client, 64) _(method, 32) _(path, 640) _(query, 480)
+    _(client, 64) _(method, 32) _(path, 560) _(query, 384) _(claimed, 96)
 
 #define PROCTOR_AUDIT_WHY(_)                                                   \
-    _(decision, 16) _(reason, 48) _(detail, 400)
+    _(decision, 16) _(reason, 48) _(detail, 320) _(result, 16) _(cache, 16)    \
+    _(created, 96)
 
 #define proctor_audit_field(name, max)                                         \
     { proctor_str(",\"" #name "\":\""),                                        \
@@ -113,6 +116,7 @@ static const proctor_audit_field_t proctor_audit_why[] = {
 #define PROCTOR_AUDIT_UPSTREAM ",\"upstream_status\":"
 #define PROCTOR_AUDIT_TOOK     ",\"duration_ms\":"
 #define PROCTOR_AUDIT_ASKED    ",\"upstream_ms\":"
+#define PROCTOR_AUDIT_TEXT     ",\"body\":\""
 #define PROCTOR_AUDIT_TRUNC    ",\"trunc\":["
 #define PROCTOR_AUDIT_END      "]}\n"
 
@@ -123,11 +127,16 @@ static const proctor_audit_field_t proctor_audit_why[] = {
 #define proctor_audit_name(name, max) + sizeof(",\"" #name "\"")
 
 #define PROCTOR_AUDIT_NAMES                                                    \
-    (sizeof(",\"targets\"")                                                    \
+    (sizeof(",\"targets\"") + sizeof(",\"body\"")                              \
      PROCTOR_AUDIT_CALL(proctor_audit_name)                                    \
      PROCTOR_AUDIT_WHO(proctor_audit_name)                                     \
      PROCTOR_AUDIT_WHAT(proctor_audit_name)                                    \
      PROCTOR_AUDIT_WHY(proctor_audit_name))
+
+/* what can follow the body's text */
+#define PROCTOR_AUDIT_LAST                                                     \
+    (sizeof(PROCTOR_AUDIT_TRUNC) + PROCTOR_AUDIT_NAMES                         \
+     + sizeof(PROCTOR_AUDIT_END))
 
 #define PROCTOR_AUDIT_LONGEST                                                  \
     (sizeof(PROCTOR_AUDIT_HEAD) + PROCTOR_TIME_LEN                             \
@@ -143,8 +152,7 @@ static const proctor_audit_field_t proctor_audit_why[] = {
      + sizeof(PROCTOR_AUDIT_UPSTREAM) + PROCTOR_AUDIT_INT                      \
      + sizeof(PROCTOR_AUDIT_TOOK) + PROCTOR_AUDIT_INT                          \
      + sizeof(PROCTOR_AUDIT_ASKED) + PROCTOR_AUDIT_INT                         \
-     + sizeof(PROCTOR_AUDIT_TRUNC) + PROCTOR_AUDIT_NAMES                       \
-     + sizeof(PROCTOR_AUDIT_END))
+     + sizeof(PROCTOR_AUDIT_TEXT) + PROCTOR_AUDIT_LAST)
 /* clang-format on */
 
 _Static_assert(
@@ -181,6 +189,10 @@ proctor_audit_log_format(const proctor_audit_record_t *record, char *buf)
     proctor_audit_log_body(&line, record);
     proctor_audit_log_fields(&line, record, proctor_audit_why);
     proctor_audit_log_numbers(&line, record);
+
+    if (record->body.data != NULL) {
+        proctor_audit_log_body_text(&line, &record->body, buf);
+    }
 
     if (line.cuts_end != line.cuts) {
         line.pos = proctor_audit_log_put(line.pos, PROCTOR_AUDIT_TRUNC);
@@ -325,8 +337,6 @@ proctor_audit_log_body(
     proctor_audit_line_t *line, const proctor_audit_record_t *record)
 {
     char *p;
-    size_t i;
-    static const char digits[] = "0123456789abcdef";
 
     if (record->body_sha256 == NULL) {
         return;
@@ -334,11 +344,7 @@ proctor_audit_log_body(
 
     p = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_SHA256);
 
-    for (i = 0; i < PROCTOR_SHA256_LEN; i++) {
-        *p++ = digits[record->body_sha256[i] >> 4];
-        *p++ = digits[record->body_sha256[i] & 0xf];
-    }
-
+    p = proctor_hex_write(p, record->body_sha256, PROCTOR_SHA256_LEN);
     *p++ = '"';
 
     p = proctor_audit_log_put(p, PROCTOR_AUDIT_LEN);
@@ -360,12 +366,32 @@ proctor_audit_log_numbers(
         line->pos = proctor_audit_log_uint(line->pos, record->upstream_status);
     }
 
-    line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_TOOK);
-    line->pos = proctor_audit_log_int(line->pos, record->duration_ms);
+    if (!record->unfinished) {
+        line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_TOOK);
+        line->pos = proctor_audit_log_int(line->pos, record->duration_ms);
+    }
 
     if (record->upstream_ms >= 0) {
         line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_ASKED);
         line->pos = proctor_audit_log_int(line->pos, record->upstream_ms);
+    }
+}
+
+
+/* The last, because it gets all the room that is left. */
+
+static void
+proctor_audit_log_body_text(
+    proctor_audit_line_t *line, const proctor_str_t *text, const char *buf)
+{
+    size_t used;
+
+    line->pos = proctor_audit_log_put(line->pos, PROCTOR_AUDIT_TEXT);
+    used = (size_t) (line->pos - buf);
+
+    if (!proctor_audit_log_escape(
+            line, text, PROCTOR_AUDIT_LINE - PROCTOR_AUDIT_LAST - used)) {
+        proctor_audit_log_cut(line, "body", sizeof("body") - 1);
     }
 }
 

@@ -70,6 +70,8 @@ struct proctor_cache_rule_s {
     unsigned nwhen;
     int64_t stale_while_revalidate; /* ms; 0: none */
     int64_t stale_if_error;
+    proctor_str_t *unless; /* query parameters that ask for more than a read */
+    unsigned nunless;
 };
 
 /* 1 when the operation may change something: neither a GET nor cached */
@@ -117,7 +119,8 @@ typedef struct {
  * Two calls have one key only when the upstream reads them as the same.  The
  * order of query parameters is no difference, except between those of one
  * name; a declared parameter that is absent counts as its `default`.
- * OK; INVALID: the query is none; ERROR.  Scratch memory is the arena's.
+ * OK; INVALID: the query is none, or has a parameter of the rule's `unless`:
+ * such an answer is not kept; ERROR.  Scratch memory is the arena's.
  */
 int proctor_cache_key(const proctor_cache_call_t *call, proctor_arena_t *arena,
     unsigned char key[PROCTOR_SHA256_LEN]);

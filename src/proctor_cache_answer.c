@@ -201,7 +201,11 @@ proctor_cache_answer_expires(
 }
 
 
-/* of a list the first counts, and what is no number does not (RFC 9111, 5.1) */
+/*
+ * RFC 9111, 5.1 would have the first of a list, and nothing of what is bad.
+ * But who cannot say how old an answer is may have kept it for long: what is
+ * not one number, given once, is as old as can be.
+ */
 
 static void
 proctor_cache_answer_age(
@@ -220,12 +224,9 @@ proctor_cache_answer_age(
             (age > PROCTOR_CACHE_SECONDS_MAX) ? PROCTOR_CACHE_SECONDS_MAX : age;
     }
 
-    if (i == 0 || answer->age >= 0
-        || (i != value->len && !proctor_cache_is_gap(value->data[i]))) {
-        return;
-    }
-
-    answer->age = age;
+    answer->age = (i == 0 || i != value->len || answer->age >= 0)
+                      ? PROCTOR_CACHE_SECONDS_MAX
+                      : age;
 }
 
 

@@ -30,7 +30,7 @@ typedef struct {
 static const char *proctor_cache_directive(
     const char *p, const char *end, proctor_cache_directive_t *directive);
 static const char *proctor_cache_directive_end(const char *p, const char *end);
-static void proctor_cache_directive_trim(proctor_str_t *s);
+static void proctor_cache_directive_trim(proctor_str_t *s, int both);
 static void proctor_cache_directive_apply(
     proctor_cache_control_t *cc, const proctor_cache_directive_t *directive);
 static void proctor_cache_control_seconds(proctor_cache_control_t *cc,
@@ -146,8 +146,14 @@ proctor_cache_directive(
     directive->value.data = (eq == NULL) ? NULL : eq + 1;
     directive->value.len = (eq == NULL) ? 0 : (size_t) (comma - eq - 1);
 
-    proctor_cache_directive_trim(&directive->name);
-    proctor_cache_directive_trim(&directive->value);
+    /* a space beside "=" stays in the value, which is bad for it */
+    if (eq != NULL && eq != p && (eq[-1] == ' ' || eq[-1] == '\t')) {
+        directive->value.data = eq - 1;
+        directive->value.len += 2;
+    }
+
+    proctor_cache_directive_trim(&directive->name, 1);
+    proctor_cache_directive_trim(&directive->value, 0);
 
     return comma;
 }
@@ -186,10 +192,12 @@ proctor_cache_directive_end(const char *p, const char *end)
 }
 
 
+/* the spaces at its end; both: also those before it */
+
 static void
-proctor_cache_directive_trim(proctor_str_t *s)
+proctor_cache_directive_trim(proctor_str_t *s, int both)
 {
-    while (s->len != 0 && (*s->data == ' ' || *s->data == '\t')) {
+    while (both && s->len != 0 && (*s->data == ' ' || *s->data == '\t')) {
         s->data++;
         s->len--;
     }

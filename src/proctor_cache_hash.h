@@ -65,7 +65,7 @@ proctor_cache_hash_part(
 {
     proctor_cache_hash_count(hash, tag, (uint32_t) part->len);
 
-    if (part->len == 0) {
+    if (part->data == NULL || part->len == 0) {
         return;
     }
 

@@ -51,6 +51,8 @@ static int proctor_cache_query_decode(
     proctor_arena_t *arena, const char *p, const char *end, proctor_str_t *out);
 static void proctor_cache_query_fallbacks(
     proctor_cache_query_t *query, const proctor_operation_t *operation);
+static int proctor_cache_query_excepted(
+    const proctor_cache_query_t *query, const proctor_cache_rule_t *rule);
 static int proctor_cache_query_has(
     const proctor_cache_query_t *query, const proctor_str_t *name);
 static int proctor_cache_query_compare(const void *one, const void *two);
@@ -131,6 +133,10 @@ proctor_cache_query(proctor_cache_hash_t *hash,
         if (rc != PROCTOR_OK) {
             return rc;
         }
+    }
+
+    if (proctor_cache_query_excepted(&query, call->operation->cache)) {
+        return PROCTOR_INVALID;
     }
 
     proctor_cache_query_fallbacks(&query, call->operation);
@@ -258,6 +264,22 @@ proctor_cache_query_fallbacks(
         pair->value = param->fallback;
         pair->order = query->npairs++;
     }
+}
+
+
+static int
+proctor_cache_query_excepted(
+    const proctor_cache_query_t *query, const proctor_cache_rule_t *rule)
+{
+    unsigned i;
+
+    for (i = 0; rule != NULL && i < rule->nunless; i++) {
+        if (proctor_cache_query_has(query, &rule->unless[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

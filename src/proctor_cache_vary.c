@@ -14,6 +14,8 @@
 
 static int proctor_cache_vary_add(proctor_cache_field_t *fields, unsigned *n,
     const proctor_str_t *name, proctor_cache_header_pt header, void *data);
+static int proctor_cache_vary_same(
+    const proctor_str_t *one, const proctor_str_t *two);
 
 
 int
@@ -81,13 +83,23 @@ proctor_cache_vary_match(const proctor_cache_entry_t *entry,
             return PROCTOR_ERROR;
         }
 
-        if ((value.data == NULL) != (field.value.data == NULL)
-            || value.len != field.value.len
-            || (value.len != 0
-                && memcmp(value.data, field.value.data, value.len) != 0)) {
+        if (!proctor_cache_vary_same(&value, &field.value)) {
             return 0;
         }
     }
 
     return 1;
+}
+
+
+/* an empty field is none that is absent */
+
+static int
+proctor_cache_vary_same(const proctor_str_t *one, const proctor_str_t *two)
+{
+    if (one->data == NULL || two->data == NULL) {
+        return one->data == two->data;
+    }
+
+    return one->len == two->len && memcmp(one->data, two->data, one->len) == 0;
 }

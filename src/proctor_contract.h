@@ -8,9 +8,10 @@
 #include "proctor_document.h"
 
 
-#define PROCTOR_CONTRACT_PARAMS 64 /* of one operation */
-#define PROCTOR_CONTRACT_LINKS  16 /* of one operation */
-#define PROCTOR_CONTRACT_NAME   64 /* bytes of a parameter's name, of a right */
+#define PROCTOR_CONTRACT_PARAMS   64 /* of one operation */
+#define PROCTOR_CONTRACT_LINKS    16 /* of one operation */
+#define PROCTOR_CONTRACT_REDACTED 32 /* of one operation's body */
+#define PROCTOR_CONTRACT_NAME     64 /* bytes of a parameter's name, of a right */
 
 typedef struct {
     proctor_str_t names[PROCTOR_CONTRACT_LINKS];
@@ -51,6 +52,13 @@ void proctor_contract_links(proctor_document_t *doc, json_t *value,
 
 /* out: unused; the path and its operations join the contract */
 void proctor_contract_path(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+
+
+/* proctor_contract_audit.c: what the trail holds of it */
+
+/* out: proctor_operation_t, whose other members were read */
+void proctor_contract_audit(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 
 

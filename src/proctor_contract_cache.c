@@ -3,7 +3,8 @@
  *
  *     "cache": { "groups": ["experiment:{experiment_id}"], "ttl": "2s",
  *                "ttl_when": { "/status": { "completed": "10m" } },
- *                "stale_while_revalidate": "5s", "stale_if_error": "1h" }
+ *                "stale_while_revalidate": "5s", "stale_if_error": "1h",
+ *                "unless": ["export"] }
  *     "invalidates": ["experiments", "experiment:{experiment_id}"]
  *
  * Called by proctor_contract_operation.c.  A group is a name with parameters
@@ -37,6 +38,12 @@ static void proctor_contract_cache_groups(proctor_document_t *doc,
     json_t *value, const proctor_where_t *at, void *out);
 static void proctor_contract_cache_group(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
+static void proctor_contract_cache_unless(proctor_document_t *doc,
+    json_t *value, const proctor_where_t *at, void *out);
+static void proctor_contract_cache_exception(proctor_document_t *doc,
+    json_t *value, const proctor_where_t *at, void *out);
+static void proctor_contract_cache_exceptions(proctor_document_t *doc,
+    const proctor_where_t *at, const proctor_operation_t *operation);
 static int proctor_contract_cache_is_group(const char *s, size_t len);
 static void proctor_contract_cache_parts(proctor_document_t *doc,
     const proctor_where_t *at, const proctor_path_t *path, const char *text,
@@ -55,6 +62,7 @@ static const proctor_member_t proctor_contract_cache_members[] = {
         offsetof(proctor_contract_cache_t, rule.stale_while_revalidate) },
     { "stale_if_error", PROCTOR_OPTIONAL, proctor_contract_duration,
         offsetof(proctor_contract_cache_t, rule.stale_if_error) },
+    { "unless", PROCTOR_OPTIONAL, proctor_contract_cache_unless, 0 },
     { NULL, 0, NULL, 0 }
 };
 
@@ -148,6 +156,10 @@ proctor_contract_cache_path(proctor_document_t *doc, const proctor_where_t *at,
         if (path->operations[i] != NULL) {
             reads += path->operations[i]->cache != NULL;
             writes += proctor_cache_is_unsafe(path->operations[i]);
+
+            if (path->operations[i]->cache != NULL) {
+                proctor_contract_cache_exceptions(doc, at, path->operations[i]);
+            }
         }
     }
 
@@ -230,6 +242,65 @@ proctor_contract_cache_group(proctor_document_t *doc, json_t *value,
 
     proctor_contract_cache_parts(
         doc, at, cache->path, text, &groups->list[groups->count++]);
+}
+
+
+static void
+proctor_contract_cache_unless(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out)
+{
+    proctor_contract_cache_t *cache = out;
+
+    cache->rule.unless = proctor_document_alloc(
+        doc, at, (json_array_size(value) + 1) * sizeof(proctor_str_t));
+
+    if (cache->rule.unless != NULL) {
+        proctor_document_array(
+            doc, value, at, proctor_contract_cache_exception, cache);
+    }
+}
+
+
+static void
+proctor_contract_cache_exception(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out)
+{
+    proctor_contract_cache_t *cache = out;
+
+    proctor_document_name(
+        doc, value, at, &cache->rule.unless[cache->rule.nunless++]);
+}
+
+
+/* a misspelt name would let through what must not be kept */
+
+static void
+proctor_contract_cache_exceptions(proctor_document_t *doc,
+    const proctor_where_t *at, const proctor_operation_t *operation)
+{
+    unsigned i, j;
+    const proctor_str_t *name;
+    const proctor_param_t *param;
+
+    for (i = 0; i < operation->cache->nunless; i++) {
+        name = &operation->cache->unless[i];
+
+        for (j = 0; j < operation->nparams; j++) {
+            param = &operation->params[j];
+
+            if (param->in == PROCTOR_IN_QUERY && param->name.len == name->len
+                && memcmp(param->name.data, name->data, name->len) == 0) {
+                break;
+            }
+        }
+
+        if (j == operation->nparams && name->data != NULL) {
+            proctor_document_fault(doc, at,
+                "%s is kept unless there is \"%s\", "
+                "which is no query parameter of it",
+                operation->id.data, name->data);
+        }
+    }
 }
 
 

@@ -104,6 +104,8 @@ static const proctor_member_t proctor_contract_operation_extension_members[] = {
         offsetof(proctor_contract_draft_t, operation.right) },
     { "links", PROCTOR_OPTIONAL, proctor_contract_links,
         offsetof(proctor_contract_draft_t, links) },
+    { "audit", PROCTOR_OPTIONAL, proctor_contract_audit,
+        offsetof(proctor_contract_draft_t, operation) },
     { "cache", PROCTOR_OPTIONAL, proctor_contract_cache,
         offsetof(proctor_contract_draft_t, operation) },
     { "invalidates", PROCTOR_OPTIONAL, proctor_contract_invalidates,

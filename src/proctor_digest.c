@@ -14,6 +14,10 @@
 #include <openssl/sha.h>
 
 
+_Static_assert(
+    sizeof(SHA256_CTX) <= sizeof(proctor_digest_t), "libcrypto's state fits");
+
+
 int
 proctor_digest(
     const void *bytes, size_t len, unsigned char sha256[PROCTOR_SHA256_LEN])
@@ -26,4 +30,31 @@ proctor_digest(
     }
 
     return PROCTOR_OK;
+}
+
+
+int
+proctor_digest_begin(proctor_digest_t *digest)
+{
+    return SHA256_Init((SHA256_CTX *) digest->state) == 1 ? PROCTOR_OK
+                                                          : PROCTOR_ERROR;
+}
+
+
+int
+proctor_digest_add(proctor_digest_t *digest, const void *bytes, size_t len)
+{
+    return SHA256_Update((SHA256_CTX *) digest->state, bytes, len) == 1
+               ? PROCTOR_OK
+               : PROCTOR_ERROR;
+}
+
+
+int
+proctor_digest_end(
+    proctor_digest_t *digest, unsigned char sha256[PROCTOR_SHA256_LEN])
+{
+    return SHA256_Final(sha256, (SHA256_CTX *) digest->state) == 1
+               ? PROCTOR_OK
+               : PROCTOR_ERROR;
 }

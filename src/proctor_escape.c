@@ -7,6 +7,7 @@
  * the caller's buffer, keeps nothing, allocates nothing.
  */
 
+#include <endian.h>
 #include <string.h>
 
 #if defined(__SSE2__)
@@ -22,10 +23,12 @@
 static size_t proctor_escape_one(char dst[12], const char **src, size_t len);
 static char *proctor_escape_unit(char *dst, uint32_t unit);
 static uint32_t proctor_escape_decode(const char *p, unsigned n);
-static inline int proctor_escape_block(char *dst, const char *src);
-static inline int proctor_escape_word(char *dst, const char *src);
-static inline int proctor_escape_is_plain(uint64_t word);
+static inline int proctor_escape_ends(char *dst, const char *src, size_t len);
+static inline int proctor_escape_short(char *dst, const char *src, size_t len);
+static inline int proctor_escape_are_plain(uint64_t a, uint64_t b);
 
+
+static const char proctor_escape_digits[] = "0123456789abcdef";
 
 /* printable ASCII that stands for itself: not a quote, backslash or DEL */
 
@@ -118,14 +121,12 @@ proctor_escape_one(char dst[12], const char **src, size_t len)
 static char *
 proctor_escape_unit(char *dst, uint32_t unit)
 {
-    static const char digits[] = "0123456789abcdef";
-
     dst[0] = '\\';
     dst[1] = 'u';
-    dst[2] = digits[unit >> 12];
-    dst[3] = digits[(unit >> 8) & 0xf];
-    dst[4] = digits[(unit >> 4) & 0xf];
-    dst[5] = digits[unit & 0xf];
+    dst[2] = proctor_escape_digits[unit >> 12];
+    dst[3] = proctor_escape_digits[(unit >> 8) & 0xf];
+    dst[4] = proctor_escape_digits[(unit >> 4) & 0xf];
+    dst[5] = proctor_escape_digits[unit & 0xf];
 
     return dst + 6;
 }
@@ -203,9 +204,47 @@ proctor_hex(char c)
 
 
 /*
+ * Four bytes become eight digits at once: each nibble is spread to a byte of
+ * its own, and gets the distance to 'a' on top where it is over 9.
+ */
+
+char *
+proctor_hex_write(char *dst, const unsigned char *src, size_t len)
+{
+    size_t i;
+    uint32_t four;
+    uint64_t w;
+
+    const uint64_t ones = UINT64_MAX / 255;
+
+    for (i = 0; i + 4 <= len; i += 4) {
+        memcpy(&four, src + i, sizeof(four));
+
+        w = le32toh(four);
+        w = (w | w << 16) & UINT64_C(0x0000ffff0000ffff);
+        w = (w | w << 8) & UINT64_C(0x00ff00ff00ff00ff);
+        w = (w >> 4 & UINT64_C(0x000f000f000f000f))
+            | (w & UINT64_C(0x000f000f000f000f)) << 8;
+        w += ones * '0' + ((w + ones * 6) >> 4 & ones) * ('a' - '0' - 10);
+        w = htole64(w);
+
+        memcpy(dst, &w, sizeof(w));
+        dst += sizeof(w);
+    }
+
+    for (; i < len; i++) {
+        *dst++ = proctor_escape_digits[src[i] >> 4];
+        *dst++ = proctor_escape_digits[src[i] & 0xf];
+    }
+
+    return dst;
+}
+
+
+/*
  * Copies what needs no escape, in as few steps as there are blocks, and says
  * how much that was: nearly always all.  The last block overlaps the one before
- * it.
+ * it, and so do the two halves of a short text.
  */
 
 size_t
@@ -214,24 +253,24 @@ proctor_escape_copy(char *dst, const char *src, size_t len)
     size_t i;
 
     if (len >= PROCTOR_ESCAPE_BLOCK) {
-        for (i = 0; i + PROCTOR_ESCAPE_BLOCK <= len;
-             i += PROCTOR_ESCAPE_BLOCK) {
-            if (!proctor_escape_block(dst + i, src + i)) {
+        for (i = 0; i + PROCTOR_ESCAPE_BLOCK < len; i += PROCTOR_ESCAPE_BLOCK) {
+            if (!proctor_escape_ends(dst + i, src + i, PROCTOR_ESCAPE_BLOCK)) {
                 return i;
             }
         }
 
-        return proctor_escape_block(dst + len - PROCTOR_ESCAPE_BLOCK,
-                   src + len - PROCTOR_ESCAPE_BLOCK)
+        return proctor_escape_ends(dst + len - PROCTOR_ESCAPE_BLOCK,
+                   src + len - PROCTOR_ESCAPE_BLOCK, PROCTOR_ESCAPE_BLOCK)
                    ? len
                    : i;
     }
 
     if (len >= 8) {
-        return proctor_escape_word(dst, src)
-                       && proctor_escape_word(dst + len - 8, src + len - 8)
-                   ? len
-                   : 0;
+        return proctor_escape_ends(dst, src, len) ? len : 0;
+    }
+
+    if (len >= 4) {
+        return proctor_escape_short(dst, src, len) ? len : 0;
     }
 
     for (i = 0; i < len && proctor_escape_plain[(uint8_t) src[i]]; i++) {
@@ -242,63 +281,76 @@ proctor_escape_copy(char *dst, const char *src, size_t len)
 }
 
 
+/* 8 to 16 bytes, as their first and their last eight; 0: nothing was copied */
+
+static inline int
+proctor_escape_ends(char *dst, const char *src, size_t len)
+{
+    uint64_t first, last;
+
+    memcpy(&first, src, sizeof(first));
+    memcpy(&last, src + len - sizeof(last), sizeof(last));
+
+    if (!proctor_escape_are_plain(first, last)) {
+        return 0;
+    }
+
+    memcpy(dst, &first, sizeof(first));
+    memcpy(dst + len - sizeof(last), &last, sizeof(last));
+
+    return 1;
+}
+
+
+/* the same of 4 to 7 bytes */
+
+static inline int
+proctor_escape_short(char *dst, const char *src, size_t len)
+{
+    uint32_t first, last;
+    uint64_t both;
+
+    memcpy(&first, src, sizeof(first));
+    memcpy(&last, src + len - sizeof(last), sizeof(last));
+
+    both = first | (uint64_t) last << 32;
+
+    if (!proctor_escape_are_plain(both, both)) {
+        return 0;
+    }
+
+    memcpy(dst, &first, sizeof(first));
+    memcpy(dst + len - sizeof(last), &last, sizeof(last));
+
+    return 1;
+}
+
+
+/* 1 when all bytes are printable ASCII, none a quote or a backslash */
+
 #if defined(__SSE2__)
 
 /* bytes over 0x7f are negative, and so below the space, too */
 
 static inline int
-proctor_escape_block(char *dst, const char *src)
+proctor_escape_are_plain(uint64_t a, uint64_t b)
 {
     __m128i bytes, odd;
 
-    bytes = _mm_loadu_si128((const __m128i *) (const void *) src);
+    bytes = _mm_set_epi64x((long long) b, (long long) a);
 
     odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
         _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
     odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
     odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
 
-    if (_mm_movemask_epi8(odd) != 0) {
-        return 0;
-    }
-
-    _mm_storeu_si128((__m128i *) (void *) dst, bytes);
-
-    return 1;
+    return _mm_movemask_epi8(odd) == 0;
 }
 
 #else
 
-static inline int
-proctor_escape_block(char *dst, const char *src)
-{
-    return proctor_escape_word(dst, src)
-           && proctor_escape_word(dst + 8, src + 8);
-}
-
-#endif
-
-
-static inline int
-proctor_escape_word(char *dst, const char *src)
-{
-    uint64_t word;
-
-    memcpy(&word, src, sizeof(word));
-
-    if (!proctor_escape_is_plain(word)) {
-        return 0;
-    }
-
-    memcpy(dst, &word, sizeof(word));
-
-    return 1;
-}
-
-
 /*
- * 1 when all eight bytes are printable ASCII, none a quote or a backslash.  A
- * byte below n, or equal to n, sets the high bit of its place (Hacker's
+ * A byte below n, or equal to n, sets the high bit of its place (Hacker's
  * Delight, 6-1).
  */
 
@@ -306,15 +358,16 @@ proctor_escape_word(char *dst, const char *src)
 #define proctor_escape_below(w, n) (((w) -proctor_escape_each(n)) & ~(w))
 #define proctor_escape_equal(w, n)                                             \
     proctor_escape_below((w) ^ proctor_escape_each(n), 1)
+#define proctor_escape_special(w)                                              \
+    ((w) | proctor_escape_below(w, ' ') | proctor_escape_equal(w, '"')         \
+        | proctor_escape_equal(w, '\\') | proctor_escape_equal(w, 0x7f))
 
 static inline int
-proctor_escape_is_plain(uint64_t word)
+proctor_escape_are_plain(uint64_t a, uint64_t b)
 {
-    uint64_t special;
-
-    special =
-        word | proctor_escape_below(word, ' ') | proctor_escape_equal(word, '"')
-        | proctor_escape_equal(word, '\\') | proctor_escape_equal(word, 0x7f);
-
-    return (special & proctor_escape_each(0x80)) == 0;
+    return ((proctor_escape_special(a) | proctor_escape_special(b))
+               & proctor_escape_each(0x80))
+           == 0;
 }
+
+#endif

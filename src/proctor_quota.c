@@ -10,10 +10,10 @@
  * A calendar window is one slice, a UTC day or month.
  *
  * The record has one size, no pointer, and zeroed it is an empty window: it
- * lives in shared memory as it is.  Redis keeps the same counts by a script
- * that does what this file does (ngx_http_proctor_quota_script.c).  A slice's
- * place in the record is its number modulo their count, so that turning on is
- * clearing what time went over.
+ * lives in shared memory as it is.  Redis holds the same limits, in another
+ * form, by a script (ngx_http_proctor_quota_script.c).  A slice's place in the
+ * record is its number modulo their count, so that turning on is clearing what
+ * time went over.
  *
  * A clock that goes back a little finds its later slice still counting; one
  * that goes back further than a window starts anew.
@@ -165,6 +165,40 @@ proctor_window_drop(
     w->total--;
 
     return 1;
+}
+
+
+void
+proctor_window_seed(proctor_window_t *w, const proctor_limit_t *limit,
+    proctor_seed_t *old, const proctor_seed_t *seed, int64_t now)
+{
+    int64_t slice;
+    unsigned n;
+
+    if (seed->at <= old->at) {
+        return;
+    }
+
+    n = proctor_window_slices(limit);
+    proctor_window_turn(w, limit, now);
+    slice = proctor_window_slice(limit, old->at);
+
+    if (slice <= w->slice && slice + n > w->slice
+        && old->used <= w->used[slice % n]) {
+        w->used[slice % n] -= old->used;
+        w->total -= old->used;
+    }
+
+    slice = proctor_window_slice(limit, seed->at);
+    *old = *seed;
+
+    if (slice <= w->slice && slice + n > w->slice) {
+        w->used[slice % n] += seed->used;
+        w->total += seed->used;
+        return;
+    }
+
+    old->used = 0;
 }
 
 

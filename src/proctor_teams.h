@@ -25,6 +25,8 @@ struct proctor_teams_s {
 
     proctor_teams_entry_t *entries; /* every team's keys */
     unsigned nentries;
+    unsigned nquotas; /* also limits */
+
     proctor_teams_entry_t **buckets;
     size_t mask; /* their number, a power of two, less one */
 };

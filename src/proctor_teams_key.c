@@ -41,6 +41,8 @@ static const proctor_member_t proctor_teams_key_members[] = {
     { "rights", PROCTOR_REQUIRED, proctor_teams_read_rights, 0 },
     { "expires", PROCTOR_OPTIONAL, proctor_teams_read_expires,
         offsetof(proctor_key_t, expires) },
+    { "on_behalf_of", PROCTOR_OPTIONAL, proctor_document_boolean,
+        offsetof(proctor_key_t, on_behalf_of) },
     { NULL, 0, NULL, 0 }
 };
 

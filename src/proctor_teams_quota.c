@@ -90,7 +90,7 @@ proctor_teams_read_limits(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out)
 {
     proctor_account_t *account = out;
-    proctor_teams_quotas_t all = { "limit", account->name, "shares", NULL, NULL,
+    proctor_teams_quotas_t all = { "limit", account->name, "log", NULL, NULL,
         &account->nlimits };
 
     proctor_teams_read_all(doc, value, at, &all);
@@ -300,6 +300,7 @@ proctor_teams_check_quota(proctor_document_t *doc, const proctor_where_t *at,
     char per[16];
     const char *owner, *name;
     proctor_quota_t *other;
+    proctor_teams_state_t *state = doc->data;
     static const char *const words[] = { NULL, "day", "month" };
 
     snprintf(per, sizeof(per), "%u", quota->limit.seconds);
@@ -319,8 +320,14 @@ proctor_teams_check_quota(proctor_document_t *doc, const proctor_where_t *at,
         &quota->key);
     proctor_teams_key_str(doc, at,
         proctor_arena_printf(
+            doc->arena, "proctor:{%s}:slices:%s:%s", owner, name, per),
+        &quota->row);
+    proctor_teams_key_str(doc, at,
+        proctor_arena_printf(
             doc->arena, "proctor:{%s}:%s:%s:%s", owner, all->more, name, per),
         &quota->more);
+
+    quota->index = state->teams->nquotas++;
 
     for (i = 0; i < *all->n; i++) {
         other = &all->quotas[i];

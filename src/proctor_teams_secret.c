@@ -17,7 +17,8 @@
 #include "proctor_teams.h"
 
 
-#define PROCTOR_SECRET_MAX 4096
+#define PROCTOR_SECRET_MAX    4096
+#define PROCTOR_SECRET_SCHEME "Bearer "
 
 
 static void proctor_teams_read_env(proctor_document_t *doc, json_t *value,
@@ -165,6 +166,7 @@ static void
 proctor_teams_add_secret(proctor_document_t *doc, const proctor_where_t *at,
     proctor_account_t *account, const char *name, const proctor_str_t *secret)
 {
+    char *value;
     size_t i;
     proctor_str_t *key;
 
@@ -187,14 +189,20 @@ proctor_teams_add_secret(proctor_document_t *doc, const proctor_where_t *at,
         }
     }
 
-    key = &account->keys[account->nkeys];
-    key->data = proctor_arena_strndup(doc->arena, secret->data, secret->len);
+    value = proctor_arena_alloc(
+        doc->arena, sizeof(PROCTOR_SECRET_SCHEME) + secret->len);
 
-    if (key->data == NULL) {
+    if (value == NULL) {
         proctor_document_fault(doc, at, "does not fit into memory");
         return;
     }
 
-    key->len = secret->len;
-    account->nkeys++;
+    key = &account->keys[account->nkeys++];
+    key->data = value;
+    key->len = sizeof(PROCTOR_SECRET_SCHEME) - 1 + secret->len;
+
+    memcpy(value, PROCTOR_SECRET_SCHEME, sizeof(PROCTOR_SECRET_SCHEME) - 1);
+    value += sizeof(PROCTOR_SECRET_SCHEME) - 1;
+    memcpy(value, secret->data, secret->len);
+    value[secret->len] = '\0';
 }

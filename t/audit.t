@@ -24,7 +24,7 @@ my $t = Proctor::Test->new(options => 'client_max_body_size 64k;');
     my $record = $t->audit($r);
 
     my %want = (
-        v => 1, kind => 'call', rid => $r->{rid}, contract => 'respan',
+        v => 1, kind => 'outcome', result => 'refused', rid => $r->{rid}, contract => 'respan',
         operation => 'trace.resume', team => 'alpha', key => 'k-admin',
         actor => 'admin@example.com', account => 'acme',
         client => '127.0.0.1', method => 'PATCH',
@@ -176,7 +176,7 @@ for my $case (
 
     $many->audit($_) for keys %sent;
     my @lines = $many->audit_lines;
-    is @lines, keys %sent, 'as many lines as calls';
+    is @lines, 1 + keys %sent, 'as many lines as calls, and that of the file';
     is scalar(grep { !/\A\{.*\}\n\z/ } @lines), 0, 'none is torn';
     $many->stop;
 }

@@ -42,6 +42,10 @@ sub first_run {
         like($answer, qr/\A20[01]\z/, "as it stands: $url");
     }
 
+    my $again = `$lines[0] -sS 2>&1`;
+    like($again, qr/^Cache-Status: proctor; hit/mi,
+        'the first one, run twice: the answer is in the cache');
+
     my %key = demo_env();
     is($key{PROCTOR_URL}, "http://127.0.0.1:$port", 'PROCTOR_URL');
     is(status(GET => $key{PROCTOR_KEY}), 200, 'PROCTOR_KEY may read');

@@ -38,7 +38,7 @@ sub fixture {
             $redis = Proctor::Test::Redis->new(dir => "$_[0]{dir}/redis");
         },
         http => sub {
-            'proctor_zone main:1m; proctor_redis unix:' . $redis->socket
+            'proctor_cache off; proctor_zone main:1m; proctor_redis unix:' . $redis->socket
                 . " timeout=100ms;\n";
         },
         locations => Proctor::Test::Status::location(),
@@ -62,8 +62,8 @@ sub statuses {
     is statuses($t, 2, @read), '200 200', 'two calls while Redis is well';
 
     $redis->kill;
-    is statuses($t, 4, @read), '200 200 200 429',
-        'it is dead: what is read is counted by the machine';
+    is statuses($t, 4, @read), '200 429 429 429',
+        'it is dead: the machine lets in what was left';
 
     my $r = $t->request(@delete);
     $t->refuses($r, 503, '... what changes something is refused');
@@ -73,6 +73,9 @@ sub statuses {
     $redis->start;
     ok defined recovers($t, 1.5 * $slow), 'Redis is back';
     is statuses($t, 4, @read), '200 200 200 429', '... and counts, anew';
+
+    $redis->kill;
+    is statuses($t, 2, @read), '429 429', '... it dies again: nothing was left';
     $t->stop;
 }
 
@@ -116,8 +119,9 @@ sub statuses {
 # an account's limit
 {
     my $t = fixture(quotas => [], limits => [{ limit => 2, per => '1m' }]);
+    $t->request(@read);
     $redis->kill;
-    is statuses($t, 3, @read), '200 200 429',
+    is statuses($t, 3, @read), '200 429 429',
         "an account's limit is kept by the machine";
     is $t->request(@delete)->{status}, 503, '... a change is refused';
     $t->stop;
@@ -183,20 +187,21 @@ sub statuses {
     my $end = Time::Local::timegm(0, 0, 0, 1, ($month + 1) % 12,
         $year + int(($month + 1) / 12));
     wait_until('the reservation to be settled',
-        sub { $redis->command('EXISTS', 'proctor:{alpha}:quota:b:month') });
-    my $left = $redis->command('PTTL', 'proctor:{alpha}:quota:b:month') / 1000;
+        sub { $redis->command('EXISTS', 'proctor:{alpha}:slices:b:month') });
+    my $left = $redis->command('PTTL', 'proctor:{alpha}:slices:b:month') / 1000;
     cmp_ok abs(time + $left - $end), '<', 3, 'a month ends with the month';
-    $left = $redis->command('PTTL', 'proctor:{alpha}:quota:c:day') / 1000;
+    $left = $redis->command('PTTL', 'proctor:{alpha}:slices:c:day') / 1000;
     cmp_ok abs(time + $left - (int(time / 86400) + 1) * 86400), '<', 3,
         'a day ends with the day';
 
     my @keys = sort @{ $redis->command('KEYS', 'proctor:*') };
-    is scalar(@keys), 4, 'four keys';
+    like "@keys", qr/\A(?:\S+held:b\S+ )?(?:\S+quota:\S+ ){3}(?:\S+slices\S+ ?){3}\z/,
+        'a counter and its slices for each';
     $redis->command('DEL', @keys);
-    $redis->command('HSET', $keys[0], 'a', 1);
-    $redis->command('RPUSH', $keys[1], 'a');
-    $redis->command('SET', $keys[2], 'abc');
-    $redis->command('SET', $keys[3], 'x' x 212);
+    $redis->command('HSET', $keys[-6], 'a', 1);
+    $redis->command('RPUSH', $keys[-5], 'a');
+    $redis->command('SET', $keys[-4], 'abc');
+    $redis->command('SET', $keys[-1], 'x' x 64);
     is $t->request(@read)->{status}, 200, 'other things under our keys';
     like $t->request(@read)->{headers}{ratelimit},
         qr/\A"a";r=8;.*"b";r=\d+;.*"c";r=8;/, '... are replaced';
@@ -226,16 +231,16 @@ sub statuses {
             $fake = Proctor::Test::FakeRedis->new(dir => "$_[0]{dir}/fake");
         },
         http => sub {
-            "proctor_zone main:1m; proctor_redis unix:$fake->{socket};\n";
+            "proctor_cache off; proctor_zone main:1m; proctor_redis unix:$fake->{socket};\n";
         },
         locations => Proctor::Test::Status::location(),
     );
     becomes($t, 'ready');
 
     for my $reply (
-        ':0', '$-1', '*-1', '*0', '+OK', "*1\r\n:0", "*5\r\n" . ":0\r\n" x 4 . ':0',
-        "*4\r\n:0\r\n:-1\r\n:1\r\n:0", "*4\r\n:0\r\n\$1\r\n9\r\n:1\r\n:0",
-        "*4\r\n:0\r\n\$-1\r\n:1\r\n:0", "*4\r\n:0\r\n*0\r\n:1\r\n:0",
+        ':0', '$-1', '*-1', '*0', '+OK', "*1\r\n:0", "*6\r\n" . ":0\r\n" x 5 . ':0',
+        map({ "*5\r\n:0\r\n$_\r\n:1\r\n:0\r\n:0" }
+            ':-1', "\$1\r\n9", '$-1', '*0', '+9'),
         '-ERR no', '-WRONGTYPE no',
     ) {
         $fake->lie('EVALSHA', raw => "$reply\r\n");

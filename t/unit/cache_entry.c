@@ -113,9 +113,13 @@ same_fields(
 static int
 same(const proctor_cache_entry_t *entry, const proctor_cache_draft_t *draft)
 {
-    return memcmp(&entry->freshness, &draft->freshness,
-               sizeof(proctor_cache_freshness_t))
-               == 0
+    const proctor_cache_freshness_t *one = &entry->freshness;
+    const proctor_cache_freshness_t *two = &draft->freshness;
+
+    return one->received == two->received && one->age == two->age
+           && one->lifetime == two->lifetime && one->flags == two->flags
+           && one->stale_while_revalidate == two->stale_while_revalidate
+           && one->stale_if_error == two->stale_if_error
            && entry->status == draft->status && entry->ngens == draft->ngens
            && memcmp(entry->gens, draft->gens,
                   (size_t) draft->ngens * PROCTOR_CACHE_GEN_LEN)

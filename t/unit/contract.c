@@ -8,6 +8,7 @@
 static void contract_test_minimal(void);
 static void contract_test_params(void);
 static void contract_test_links(void);
+static void contract_test_audit(void);
 static void contract_test_memory(void);
 static void contract_test_respan(void);
 static void contract_test_prefactor(void);
@@ -19,6 +20,7 @@ main(void)
     contract_test_minimal();
     contract_test_params();
     contract_test_links();
+    contract_test_audit();
     contract_test_memory();
     contract_test_respan();
     contract_test_prefactor();
@@ -126,6 +128,51 @@ contract_test_params(void)
 
     faults_free(&faults);
     proctor_arena_destroy(arena);
+}
+
+
+static void
+contract_test_audit(void)
+{
+    size_t i;
+    faults_t faults;
+    char text[4096];
+    proctor_arena_t *arena;
+    proctor_contract_t *contract;
+    const proctor_operation_t *op;
+    static const struct {
+        const char *audit;
+        int durable;
+        proctor_audit_level_e level;
+        unsigned nredact;
+    } cases[] = {
+        { "", 0, PROCTOR_AUDIT_METADATA, 0 },
+        { ",\"audit\":\"metadata\"", 0, PROCTOR_AUDIT_METADATA, 0 },
+        { ",\"audit\":\"none\"", 0, PROCTOR_AUDIT_NONE, 0 },
+        { ",\"audit\":\"durable\"", 1, PROCTOR_AUDIT_METADATA, 0 },
+        { ",\"audit\":{}", 0, PROCTOR_AUDIT_METADATA, 0 },
+        { ",\"audit\":{\"durable\":true}", 1, PROCTOR_AUDIT_METADATA, 0 },
+        { ",\"audit\":{\"durable\":true,\"level\":\"body\","
+          "\"redact\":[\"/a\",\"/b/0/c~1d\"]}",
+            1, PROCTOR_AUDIT_BODY, 2 },
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(text, sizeof(text),
+            PATH("/a", "\"post\":{\"operationId\":\"op\",\"x-proctor\":"
+                       "{\"right\":\"r\"%s},\"requestBody\":" JSON_BODY "}"),
+            cases[i].audit);
+
+        arena = proctor_arena_create(0);
+        contract = contract_compile(arena, text, &faults);
+        is_str(faults.text, "", "audit, case %zu", i);
+        op = contract != NULL ? contract->operations[0] : NULL;
+        is_int(op != NULL ? op->durable : 99, cases[i].durable, "... durable");
+        is_int(op != NULL ? op->audit : 99, cases[i].level, "... its level");
+        is_int(op != NULL ? op->nredact : 99, cases[i].nredact, "... hidden");
+        free(faults.text);
+        proctor_arena_destroy(arena);
+    }
 }
 
 

@@ -107,6 +107,23 @@ static const faults_case_t cases[] = {
       AT("get") "/cache/ttl_when/~1a: must be an object" },
     { "a value without a time", WHEN("{\"/a\":{\"b\":1}}"),
       AT("get") "/cache/ttl_when/~1a/b: " LENGTH },
+    { "an exception", X("get", "\"cache\":{\"groups\":[],"
+      "\"unless\":[\"q\"]}},\"parameters\":[{\"name\":\"q\",\"in\":"
+      "\"query\",\"schema\":" STRING "}],\"deprecated\":false,\"tags\":["
+      "\"x\"],\"responses\":{"), NULL },
+    { "an exception that is no parameter",
+      CACHE("\"groups\":[],\"unless\":[\"q\"]"),
+      "/paths/~1{x}~1y: op is kept unless there is \"q\", "
+      "which is no query parameter of it" },
+    { "an exception of the path",
+      CACHE("\"groups\":[],\"unless\":[\"x\"]"),
+      "/paths/~1{x}~1y: op is kept unless there is \"x\", "
+      "which is no query parameter of it" },
+    { "an exception that is none", CACHE("\"groups\":[],\"unless\":[7]"),
+      AT("get") "/cache/unless/0: must be 1 to 128 printable ASCII characters, "
+      "none a quote or a backslash" },
+    { "exceptions that are none", CACHE("\"groups\":[],\"unless\":7"),
+      AT("get") "/cache/unless: must be an array" },
     { "invalidates that are none", X("put", "\"invalidates\":\"a\""),
       AT("put") "/invalidates: must be an array of at most 8 groups" },
     { "a cache of the document", "{" INFO ",\"x-proctor\":{\"cache\":{}},"

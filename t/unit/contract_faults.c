@@ -9,6 +9,14 @@ static void contract_test_cases(void);
 static void contract_test_many(void);
 
 
+#define AUDIT_OP(s)                                                            \
+    "\"operationId\":\"op\",\"x-proctor\":{\"right\":\"r\",\"audit\":" s "}"
+#define AUDIT(s) PATH("/a", "\"post\":{" AUDIT_OP(s) "}")
+#define AUDIT_BODY(redact)                                                     \
+    PATH("/a", "\"post\":{" AUDIT_OP("{\"level\":\"body\",\"redact\":" redact  \
+                                     "}") ",\"requestBody\":" JSON_BODY "}")
+
+
 /* clang-format off */
 static const faults_case_t contract_cases[] = {
     { "text that is no JSON", "{\n \"a\" 1}",
@@ -36,6 +44,41 @@ static const faults_case_t contract_cases[] = {
     { "a pointer with both escapes",
       PATH("/a~b", "\"get\":{" OP("") "},\"~/\":1"),
       "/paths/~1a~0b/~0~1: is not understood" },
+    { "a member that we do not have", PATH("/a", "\"get\":{\"operationId\":\"op\","
+      "\"x-proctor\":{\"right\":\"read\",\"caches\":{}}}"),
+      "/paths/~1a/get/x-proctor/caches: is not understood" },
+    { "audit of a number", AUDIT("1"),
+      "/paths/~1a/post/x-proctor/audit: must be \"none\", \"metadata\", "
+      "\"durable\" or an object" },
+    { "audit of a strange word", AUDIT("\"always\""),
+      "/paths/~1a/post/x-proctor/audit: must be \"none\", \"metadata\", "
+      "\"durable\" or an object" },
+    { "a strange level", AUDIT("{\"level\":\"all\"}"),
+      "/paths/~1a/post/x-proctor/audit/level: must be \"none\", \"metadata\" "
+      "or \"body\"" },
+    { "durable, but not written", AUDIT("{\"durable\":true,\"level\":\"none\"}"),
+      "/paths/~1a/post/x-proctor/audit: must not be both durable and not "
+      "written at all" },
+    { "durable of a word", AUDIT("{\"durable\":\"yes\"}"),
+      "/paths/~1a/post/x-proctor/audit/durable: must be true or false" },
+    { "the body of an operation without one", AUDIT("{\"level\":\"body\"}"),
+      "/paths/~1a/post/x-proctor/audit: must stand on an operation that has a "
+      "body" },
+    { "something hidden of what is not written",
+      AUDIT("{\"redact\":[\"/a\"]}"),
+      "/paths/~1a/post/x-proctor/audit: has something to redact, but not the "
+      "level \"body\"" },
+    { "nothing hidden", AUDIT_BODY("[]"),
+      "/paths/~1a/post/x-proctor/audit/redact: must be an array of 1 to 32 JSON "
+      "Pointers" },
+    { "the whole body hidden", AUDIT_BODY("[\"\"]"),
+      "/paths/~1a/post/x-proctor/audit/redact/0: must be a JSON Pointer to a "
+      "member, as \"/a/b\"" },
+    { "a pointer that nothing matches", AUDIT_BODY("[\"/a\",\"/b~2\"]"),
+      "/paths/~1a/post/x-proctor/audit/redact/1: must be a JSON Pointer to a "
+      "member, as \"/a/b\"" },
+    { "a strange member of audit", AUDIT("{\"stream\":true}"),
+      "/paths/~1a/post/x-proctor/audit/stream: is not understood" },
     { "no right", PATH("/a", "\"get\":{\"operationId\":\"op\",\"x-proctor\":{}}"),
       "/paths/~1a/get/x-proctor: lacks \"right\"" },
     { "no x-proctor", PATH("/a", "\"get\":{\"operationId\":\"op\"}"),

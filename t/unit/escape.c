@@ -176,6 +176,72 @@ test_hex(void)
 }
 
 
+/* all bytes at all places, in texts of every short length */
+
+static void
+test_hex_write(void)
+{
+    size_t len, i;
+    char *dst, *end, want[2 * 16 + 1];
+    unsigned bad, c;
+    unsigned char src[16];
+
+    bad = 0;
+
+    for (c = 0; c < 256; c++) {
+        for (len = 0; len <= sizeof(src); len++) {
+            for (i = 0; i < len; i++) {
+                src[i] = (unsigned char) (c + 37 * i);
+                snprintf(want + 2 * i, 3, "%02x", src[i]);
+            }
+
+            /* exactly as long as the text: a byte too many is seen */
+            dst = malloc(2 * len);
+            end = proctor_hex_write(dst, src, len);
+            bad += end != dst + 2 * len || memcmp(dst, want, 2 * len) != 0;
+            free(dst);
+        }
+    }
+
+    is_int(bad, 0, "hexadecimal text of all bytes");
+}
+
+
+/* what the quick copy takes needs no escape, wherever the odd byte stands */
+
+static void
+test_copy(void)
+{
+    int c, plain;
+    char *dst, src[40];
+    size_t len, at, n, used, bad;
+
+    bad = 0;
+    memset(src, 'x', sizeof(src));
+
+    for (c = 0; c < 256; c++) {
+        plain = c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+
+        for (len = 1; len < sizeof(src); len++) {
+            dst = malloc(len);
+
+            for (at = 0; at < len; at++) {
+                src[at] = (char) c;
+                used = proctor_escape_copy(dst, src, len);
+                n = plain ? len : at;
+                bad += plain ? used != len : used > at;
+                bad += memcmp(dst, src, used < n ? used : n) != 0;
+                src[at] = 'x';
+            }
+
+            free(dst);
+        }
+    }
+
+    is_int(bad, 0, "what is copied needs no escape, and is the beginning");
+}
+
+
 int
 main(void)
 {
@@ -184,6 +250,8 @@ main(void)
     test_sizes();
     test_percent();
     test_hex();
+    test_hex_write();
+    test_copy();
 
     return done_testing();
 }

@@ -19,6 +19,7 @@ static void quota_test_calendar(void);
 static void quota_test_all_or_nothing(void);
 static void quota_test_reserved(void);
 static void quota_test_clock(void);
+static void quota_test_seed(void);
 static void quota_test_wait(void);
 
 
@@ -54,6 +55,7 @@ main(void)
     quota_test_all_or_nothing();
     quota_test_reserved();
     quota_test_clock();
+    quota_test_seed();
     quota_test_wait();
 
     return done_testing();
@@ -237,6 +239,49 @@ quota_test_clock(void)
         "a clock that is set back an hour counts anew");
     ok(quota_many(&c, &limit, now, 9) == 5, "... and when it is set right");
     ok(quota_many(&c, &limit, INT64_C(1) << 40, 9) == 5, "any time will do");
+}
+
+
+static void
+quota_test_seed(void)
+{
+    proctor_counter_t c;
+    proctor_seed_t seed;
+    static const proctor_limit_t limit = { 10, PROCTOR_PER_SLIDING, 60 };
+    const int64_t now = 1700000000000;
+
+    memset(&c, 0, sizeof(c));
+    memset(&seed, 0, sizeof(seed));
+
+    proctor_window_seed(&c.taken, &limit, &c.seed, &seed, now);
+    ok(quota_many(&c, &limit, now, 2) == 2 && c.taken.total == 2,
+        "nothing is known of others");
+
+    seed.at = now;
+    seed.used = 5;
+    proctor_window_seed(&c.taken, &limit, &c.seed, &seed, now + 5000);
+    proctor_window_seed(&c.taken, &limit, &c.seed, &seed, now + 6000);
+    ok(c.taken.total == 7, "five of theirs, once, and two of ours");
+
+    seed.at = now + 7000;
+    seed.used = 6;
+    proctor_window_seed(&c.taken, &limit, &c.seed, &seed, now + 9000);
+    ok(c.taken.total == 8, "six in the place of five");
+
+    seed.at = now + 3000;
+    seed.used = 1;
+    proctor_window_seed(&c.taken, &limit, &c.seed, &seed, now + 9000);
+    ok(c.taken.total == 8, "what is older is not heard");
+    ok(quota_many(&c, &limit, now + 9000, 9) == 2, "the rest is ours");
+
+    ok(quota_many(&c, &limit, now + 62500, 9) == 2, "ours leave when they do");
+    ok(quota_many(&c, &limit, now + 68300, 9) == 6, "and theirs");
+
+    seed.at = now + 70000;
+    seed.used = 9;
+    proctor_window_seed(&c.taken, &limit, &c.seed, &seed, now + 140000);
+    ok(c.taken.total == 0 && c.seed.used == 0,
+        "what was heard a window ago is over");
 }
 
 

@@ -64,7 +64,7 @@ teams_test_whole(void)
                     "O'Neill\",\"rights\":[\"read\","
                     "\"create\",\"look\"],\"sha256\":\"" DIGEST_2
                     "\",\"expires\":"
-                    "\"2001-09-09T01:46:40Z\"}]},"
+                    "\"2001-09-09T01:46:40Z\",\"on_behalf_of\":true}]},"
                     "\"idle\":{\"accounts\":{\"one\":\"acme\"},\"keys\":[]}"),
         &faults);
 
@@ -77,8 +77,9 @@ teams_test_whole(void)
     is_int(proctor_teams_naccounts(teams), 2, "two accounts");
     account = proctor_teams_account(teams, 0);
     is_str(account->name.data, "acme", "the first by name");
-    is_mem(account->keys[0].data, account->keys[0].len, KEY_SECRET,
-        "with its secret");
+    is_mem(account->keys[0].data, account->keys[0].len, "Bearer " KEY_SECRET,
+        "with its secret as it will be sent");
+    is_int(account->keys[0].data[account->keys[0].len], 0, "and a NUL");
     is_int(proctor_teams_account(teams, 1)->nkeys, 2, "the second has two");
 
     teams_digest(DIGEST, digest);
@@ -87,6 +88,7 @@ teams_test_whole(void)
     is_str(key->team->name.data, "nlp", "with its team");
     is_str(key->actor.data, "ann", "and its actor");
     is_int(key->expires, 0, "it does not expire");
+    is_int(key->on_behalf_of, 0, "it speaks for nobody else");
     is_int(proctor_key_has_right(key, &read), 1, "it may read");
     is_int(proctor_key_has_right(key, &create), 0, "it may not create");
     is_int(proctor_key_has_right(key, &rea), 0, "nor half a right");
@@ -101,6 +103,7 @@ teams_test_whole(void)
     is_str(key != NULL ? key->id.data : NULL, "k-2", "the other key is found");
     is_int(key->expires, 1000000000, "it has expired, which is no fault");
     is_int(proctor_key_has_right(key, &create), 1, "it may create");
+    is_int(key->on_behalf_of, 1, "and say on whose behalf");
 
     digest[31] ^= 1;
     ok(proctor_teams_key(teams, digest) == NULL,
@@ -113,7 +116,7 @@ teams_test_whole(void)
 }
 
 
-static void *teams_secret_at;
+static const char *teams_secret_at;
 static int teams_secret_left;
 
 
@@ -140,13 +143,15 @@ teams_test_wiped(void)
     proctor_arena_cleanup(arena, teams_look, NULL);
 
     teams = teams_compile(arena, KEYS(KEY("k", DIGEST, "")), &faults);
-    teams_secret_at = (void *) proctor_teams_account(teams, 0)->keys[0].data;
+    teams_secret_at =
+        proctor_teams_account(teams, 0)->keys[0].data + strlen("Bearer ");
     teams_secret_left = -1;
+    is_mem(teams_secret_at, strlen(KEY_SECRET), KEY_SECRET, "a secret");
 
     faults_free(&faults);
     proctor_arena_destroy(arena);
 
-    is_int(teams_secret_left, 0, "a secret is wiped before its memory goes");
+    is_int(teams_secret_left, 0, "... is wiped before its memory goes");
 }
 
 

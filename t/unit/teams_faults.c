@@ -156,6 +156,8 @@ static const faults_case_t teams_cases[] = {
       KEYS(KEY("k", DIGEST, "\"expires\":\"2027-01-01T00:00:00\",")),
       "/teams/t/keys/0/expires: must be a time in UTC, as "
       "\"2027-01-01T00:00:00Z\"" },
+    { "on behalf of a word", KEYS(KEY("k", DIGEST, "\"on_behalf_of\":\"x\",")),
+      "/teams/t/keys/0/on_behalf_of: must be true or false" },
     { "a number as an expiry", KEYS(KEY("k", DIGEST, "\"expires\":1,")),
       "/teams/t/keys/0/expires: must be a time in UTC, as "
       "\"2027-01-01T00:00:00Z\"" },
@@ -309,8 +311,9 @@ teams_test_secrets(void)
 
         if (cases[i].fault == NULL) {
             len = cases[i].secret == big ? 4096 : strlen(cases[i].secret);
-            ok(key != NULL && key->len == len
-                    && memcmp(key->data, cases[i].secret, len) == 0,
+            ok(key != NULL && key->len == 7 + len
+                    && memcmp(key->data, "Bearer ", 7) == 0
+                    && memcmp(key->data + 7, cases[i].secret, len) == 0,
                 "file %zu holds the key it holds", i);
 
         } else {

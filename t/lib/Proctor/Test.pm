@@ -16,12 +16,12 @@ package Proctor::Test;
 #
 # new() takes: http, server, locations, main (texts added to nginx.conf, or
 # subs that get the fixture and return them), options (text added to both
-# proctor locations), workers (1), log_level
-# (info), audit (1), listen (parameters), env (of nginx), teams (sub that
-# changes the teams' data: see Proctor::Test::Teams), contract (sub (name,
-# data) that changes a contract before nginx reads it), sandbox (arguments),
-# prepare (sub that gets the fixture before anything is started), stopped (1:
-# nginx is not started; for tests of the configuration).
+# proctor locations), workers (1), log_level (info), connections (1024),
+# audit (1), audit_options (text), listen (parameters), env (of nginx), teams
+# (sub that changes the teams' data: see Proctor::Test::Teams), contract (sub (name, data) that
+# changes a contract before nginx reads it), sandbox (arguments), prepare (sub
+# that gets the fixture before anything is started), stopped (1: nginx is not
+# started; for tests of the configuration).
 #
 # request(METHOD => target, ...) takes: key (a name of Teams) or token, headers
 # ([name, value, ...]), json or body, conn (an Http object to keep alive),
@@ -71,7 +71,7 @@ sub new {
     my $self = bless {
         args  => \%args,
         pid   => $$,
-        audit => { offset => 0, found => {} },
+        audit => { offset => 0, found => {}, intents => {} },
     }, $class;
 
     # workers may run as another user
@@ -81,6 +81,7 @@ sub new {
     chmod 0755, $self->{dir};
     mkdir "$self->{dir}/$_" for qw(nginx nginx/tmp sandbox);
     $self->{home} = "$self->{dir}/nginx";
+    $self->{trail} = ($args{trail_dir} // $self->{home}) . '/audit.jsonl';
 
     @$self{qw(port status_port)} = free_ports(2);
     $self->{contracts} = $self->write_contracts;
@@ -163,8 +164,9 @@ sub conf {
     my $workers = $self->{args}{workers} // 1;
     my $level = $self->{args}{log_level} // 'info';
     my $user = $> == 0 ? 'user root;' : '';
+    my $audit_options = $self->text('audit_options');
     my $audit = $self->{args}{audit} // 1
-        ? "proctor_audit $home/audit.jsonl;" : '';
+        ? "proctor_audit $self->{trail} $audit_options;" : '';
     my $listen = $self->{args}{listen} // '';
     my $upstream = $self->{sandbox}->port;
 
@@ -178,7 +180,7 @@ error_log $home/error.log $level;
 load_module $module;
 @{[ $self->text('main') ]}
 events {
-    worker_connections 1024;
+    worker_connections @{[ $self->{args}{connections} // 1024 ]};
 }
 http {
     client_body_temp_path $home/tmp/body;
@@ -391,7 +393,8 @@ sub upstream {
 }
 
 
-# The audit record(s) of a request; waits until the first one is written.
+# The audit record(s) of a request; waits until the first one is written.  Of a
+# durable operation: what its intent and its outcome say together.
 sub audit {
     my ($self, $of) = @_;
 
@@ -412,12 +415,21 @@ sub read_audit {
 
     my $state = $self->{audit};
 
-    open my $fh, '<:raw', "$self->{home}/audit.jsonl" or return;
+    open my $fh, '<:raw', $self->{trail} or return;
     seek $fh, $state->{offset}, 0;
     while (defined(my $line = <$fh>)) {
         last unless $line =~ /\n\z/;
         $state->{offset} += length $line;
         my $record = $json->decode($line);
+        my $intents = $state->{intents};
+
+        if ($record->{kind} eq 'intent') {
+            $intents->{ $record->{id} } = $record;
+            next;
+        }
+
+        $record = { %{ delete $intents->{ $record->{id} } }, %$record }
+            if $record->{kind} eq 'outcome';
         push @{ $state->{found}{ $record->{rid} // '' } }, $record;
     }
 }
@@ -427,7 +439,7 @@ sub read_audit {
 sub audit_lines {
     my ($self) = @_;
 
-    return split /^/m, slurp("$self->{home}/audit.jsonl");
+    return split /^/m, slurp($self->{trail});
 }
 
 

@@ -132,7 +132,8 @@ sub _route ($path) {
     return ();
 }
 
-# The ids of the documentation's examples, so that its calls work as they stand.
+# The ids of the documentation's examples, so that its calls work as they stand;
+# and one that will never change again.
 sub _add_example ($self) {
     my $experiment = $self->_add('experiment_id', {
         name          => 'gpt-4o-mini quality run',
@@ -145,6 +146,15 @@ sub _add_example ($self) {
         ],
     });
     $experiment->{traces}[0]{id} = 'log_id';
+
+    my $over = $self->_add('exp_completed', {
+        name          => 'yesterday\'s quality run',
+        description   => 'Evaluation run that is over.',
+        dataset_id    => 'ds_support_qa_2024',
+        evaluator_ids => ['eval_quality'],
+        workflow      => [{ type => 'completion', config => { model => 'gpt-4o-mini' } }],
+    });
+    $over->{created} -= 86_400;
     return;
 }
 

@@ -6,6 +6,7 @@ package Proctor::Test::Node;
 #     my $run = $node->run('x.mjs', env => { A => 1 }, args => ['b']);
 #     my $run = $node->tool('redocly', args => ['lint', 'file']);
 #     $run->{status}, $run->{out}, $run->{err}
+#     my $name = $node->file('node_modules/x/data.json');
 #     my @told = $node->client($t, 'x.mjs');    # $t: a Proctor::Test
 #
 # Versions and digests are those of t/clients/package-lock.json.  Everything is
@@ -78,6 +79,13 @@ sub install {
     open my $fh, '>', "$dir/installed" or die "$dir/installed: $!\n";
     print {$fh} $wanted;
     close $fh or die "$dir/installed: $!\n";
+}
+
+
+sub file {
+    my ($self, $name) = @_;
+
+    return "$dir/$name";
 }
 
 

@@ -1,0 +1,199 @@
+/*
+ * What the files of the audit trail share.
+ *
+ *     audit.c            the step: the intent, before anything happens
+ *     audit_commit.c     intents to the disk, many at a time, in a thread
+ *     audit_outcome.c    how it ended, before the client is told
+ *     audit_record.c     a request as a record
+ *     audit_lines.c      lines that gather, and leave in one write()
+ *     audit_conf.c       the directive
+ *     audit_stream.c     a copy of each record, in Redis
+ *     audit_zone.c       the newest checkpoint, for all workers
+ *     audit_seal.c       when the sealer has its rounds
+ *     audit_worker.c     what a worker has of all this
+ */
+
+#ifndef NGX_HTTP_PROCTOR_AUDIT_H_INCLUDED
+#define NGX_HTTP_PROCTOR_AUDIT_H_INCLUDED
+
+#include "ngx_http_proctor.h"
+#include "proctor_sealer.h"
+
+
+#define NGX_HTTP_PROCTOR_AUDIT_QUEUE 1024 /* intents that wait for the disk */
+
+typedef enum {
+    NGX_HTTP_PROCTOR_AUDIT_GROUP = 0, /* one fdatasync for all that wait */
+    NGX_HTTP_PROCTOR_AUDIT_ALWAYS,    /* one for each record */
+    NGX_HTTP_PROCTOR_AUDIT_NEVER
+} ngx_http_proctor_audit_fsync_e;
+
+typedef struct ngx_http_proctor_audit_zone_s ngx_http_proctor_audit_zone_t;
+
+struct ngx_http_proctor_audit_conf_s {
+    ngx_str_t file; /* NUL-terminated */
+    ngx_str_t name; /* of the gateway: the origin */
+    ngx_str_t key;  /* file of the signing key; empty: nothing is signed */
+    ngx_uint_t fsync;
+    ngx_msec_t timeout;
+    ngx_msec_t checkpoint;
+    ngx_uint_t stream;
+    proctor_note_signer_t *signer; /* NULL: no key */
+    ngx_http_proctor_audit_zone_t *zone;
+};
+
+
+/*
+ * One intent on its way to the disk.  On the heap, since the disk may be slower
+ * than its request is patient: then nobody waits, and `line` is what is to be
+ * written when the intent never reached the file, `result` how it ended when it
+ * did.  In one of two queues of the worker; freed when it leaves both.
+ */
+
+struct ngx_http_proctor_audit_intent_s {
+    ngx_queue_t queue;
+    ngx_http_proctor_wait_t *wait;
+    ngx_uint_t flying; /* in the batch that a thread writes */
+    ngx_str_t result;
+    ngx_str_t reason; /* a constant, as is the result */
+    ngx_uint_t status;
+    u_char id[PROCTOR_AUDIT_ID_MAX];
+    size_t id_len;
+    u_char rid[NGX_HTTP_PROCTOR_RID_MAX];
+    size_t rid_len;
+    size_t end;    /* of its line in the batch */
+    size_t denied; /* length of the line that says so, when it was left */
+    size_t len;
+    u_char line[PROCTOR_AUDIT_LINE];
+};
+
+/* The thread's: nothing else is touched while the task is under way. */
+
+typedef struct {
+    proctor_audit_file_t file;
+    u_char *batch;
+    size_t size;
+    size_t len;
+    size_t done;
+    int rc;
+    ngx_thread_task_t *task;
+} ngx_http_proctor_audit_commit_t;
+
+typedef struct {
+    proctor_sealer_t sealer; /* the thread's, while the task is under way */
+    int64_t now_us;
+    int rc;
+    time_t said; /* when a failure was last spoken of */
+    ngx_thread_task_t *task;
+} ngx_http_proctor_audit_seal_t;
+
+struct ngx_http_proctor_audit_s {
+    ngx_http_proctor_main_conf_t *mcf;
+    ngx_http_proctor_audit_conf_t *conf;
+    ngx_log_t *log;
+
+    uint64_t id; /* of this worker, 63 bits */
+    uint64_t counter;
+
+    proctor_audit_file_t file; /* the event loop's */
+    ngx_msec_t looked;         /* when FILE was last looked at */
+    time_t said;               /* when a failure was last spoken of */
+    ngx_event_t flush;
+    u_char *lines; /* whole ones, until the loop's turn ends */
+    size_t used;
+    u_char *owed; /* outcomes that could not be written yet */
+    size_t nowed;
+    struct ngx_http_proctor_audit_who_s *who; /* audit_record.c's */
+
+    ngx_event_t begin; /* the next batch, at the end of the loop's turn */
+    ngx_queue_t waiting;
+    ngx_uint_t nwaiting;
+    ngx_queue_t flying;
+    ngx_http_proctor_audit_commit_t commit;
+
+    ngx_http_proctor_audit_seal_t seal;
+    ngx_event_t tick;
+};
+
+
+/* ngx_http_proctor_audit_commit.c */
+
+/* its request, which waits, will be resumed, refused when it was in vain */
+void ngx_http_proctor_audit_commit(
+    ngx_http_proctor_audit_t *audit, ngx_http_proctor_audit_intent_t *intent);
+/* nobody waits for it any more; its line, result and status say what is to be
+   written of that */
+void ngx_http_proctor_audit_commit_leave(
+    ngx_http_proctor_audit_t *audit, ngx_http_proctor_audit_intent_t *intent);
+ngx_int_t ngx_http_proctor_audit_commit_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
+/* the process ends, its threads have ended: what they left is settled */
+void ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit);
+
+/* ngx_http_proctor_audit_record.c */
+
+ngx_int_t ngx_http_proctor_audit_record_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
+/* a finished call, or a refused one: "call" or "denied" */
+size_t ngx_http_proctor_audit_record_call(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, u_char *line);
+size_t ngx_http_proctor_audit_record_intent(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, u_char *line);
+size_t ngx_http_proctor_audit_record_outcome(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, const ngx_str_t *result, u_char *line);
+/* of an intent whose request is gone */
+size_t ngx_http_proctor_audit_record_late(
+    const ngx_http_proctor_audit_intent_t *intent, u_char *line);
+
+/* ngx_http_proctor_audit_lines.c */
+
+ngx_int_t ngx_http_proctor_audit_lines_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
+/* room for one more line at the end of those that gather */
+u_char *ngx_http_proctor_audit_lines_room(ngx_http_proctor_audit_t *audit);
+/* `len` bytes were put there, and leave at the end of the loop's turn */
+void ngx_http_proctor_audit_lines_add(
+    ngx_http_proctor_audit_t *audit, size_t len);
+/* `len` bytes were put there, and leave now, with all others; NGX_ERROR: they
+   did not */
+ngx_int_t ngx_http_proctor_audit_lines_write(
+    ngx_http_proctor_audit_t *audit, size_t len);
+/* what could not leave, does with the next that can */
+void ngx_http_proctor_audit_lines_owe(
+    ngx_http_proctor_audit_t *audit, u_char *line, size_t len);
+/* both: `len` bytes were put there, leave now or are owed */
+void ngx_http_proctor_audit_lines_settle(
+    ngx_http_proctor_audit_t *audit, size_t len);
+void ngx_http_proctor_audit_lines_flush(ngx_http_proctor_audit_t *audit);
+/* speaks of what happened to a file, and of failures once a minute */
+void ngx_http_proctor_audit_lines_say(ngx_http_proctor_audit_t *audit,
+    proctor_audit_file_t *file, const char *consequence);
+
+
+/* ngx_http_proctor_audit_stream.c */
+
+void ngx_http_proctor_audit_stream(ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_ctx_t *ctx, const u_char *line, size_t len);
+
+/* ngx_http_proctor_audit_zone.c */
+
+ngx_int_t ngx_http_proctor_audit_zone_add(
+    ngx_conf_t *cf, ngx_http_proctor_audit_conf_t *audit);
+void ngx_http_proctor_audit_zone_set(ngx_http_proctor_audit_zone_t *zone,
+    const proctor_checkpoint_t *checkpoint, const char *text, size_t len);
+/* when a worker starts */
+void ngx_http_proctor_audit_zone_load(ngx_http_proctor_audit_conf_t *audit);
+/* what is to be told to each handle of a file */
+const proctor_audit_newest_t *ngx_http_proctor_audit_zone_link(
+    ngx_http_proctor_audit_zone_t *zone);
+
+/* ngx_http_proctor_audit_seal.c */
+
+/* NGX_DECLINED: this worker may not make durable operations */
+ngx_int_t ngx_http_proctor_audit_seal_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
+/* a round in the background, unless one is under way */
+void ngx_http_proctor_audit_seal(ngx_http_proctor_audit_t *audit);
+void ngx_http_proctor_audit_seal_exit(ngx_http_proctor_audit_t *audit);
+
+#endif /* NGX_HTTP_PROCTOR_AUDIT_H_INCLUDED */

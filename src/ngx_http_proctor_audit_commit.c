@@ -1,0 +1,290 @@
+/*
+ * Intents to the disk: one task at a time writes and syncs, in the thread pool,
+ * all intents that gathered while the last one did (group commit), and then
+ * resumes their requests.
+ *
+ * The task has a batch and a file handle of its own.  An intent whose request
+ * lost patience or left is not taken out of a batch that is being written: when
+ * it turns out to be in the file, its outcome is written at once; it is never
+ * forwarded.
+ */
+
+#include "ngx_http_proctor_audit.h"
+
+
+static void ngx_http_proctor_audit_commit_event(ngx_event_t *ev);
+static ngx_int_t ngx_http_proctor_audit_commit_batch(
+    ngx_http_proctor_audit_t *audit);
+static void ngx_http_proctor_audit_commit_work(void *data, ngx_log_t *log);
+static void ngx_http_proctor_audit_commit_done(ngx_event_t *ev);
+static void ngx_http_proctor_audit_commit_settle(
+    ngx_http_proctor_audit_t *audit, ngx_queue_t *settled);
+static void ngx_http_proctor_audit_commit_end(ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_audit_intent_t *intent, ngx_uint_t written);
+
+
+ngx_int_t
+ngx_http_proctor_audit_commit_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit)
+{
+    ngx_http_proctor_audit_commit_t *commit = &audit->commit;
+
+    commit->task = ngx_thread_task_alloc(cycle->pool, 0);
+    if (commit->task == NULL) {
+        return NGX_ERROR;
+    }
+
+    commit->task->ctx = audit;
+    commit->task->handler = ngx_http_proctor_audit_commit_work;
+    commit->task->event.data = audit;
+    commit->task->event.handler = ngx_http_proctor_audit_commit_done;
+    commit->task->event.log = cycle->log;
+
+    audit->begin.handler = ngx_http_proctor_audit_commit_event;
+    audit->begin.data = audit;
+    audit->begin.log = cycle->log;
+
+    ngx_queue_init(&audit->waiting);
+    ngx_queue_init(&audit->flying);
+
+    proctor_audit_file_init(&commit->file, (char *) audit->conf->file.data,
+        (char *) audit->conf->name.data);
+    commit->file.newest = ngx_http_proctor_audit_zone_link(audit->conf->zone);
+    commit->file.ordered = 1;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_proctor_audit_commit(
+    ngx_http_proctor_audit_t *audit, ngx_http_proctor_audit_intent_t *intent)
+{
+    ngx_queue_insert_tail(&audit->waiting, &intent->queue);
+    audit->nwaiting++;
+
+    if (ngx_queue_empty(&audit->flying) && !audit->begin.posted) {
+        ngx_post_event(&audit->begin, &ngx_posted_events);
+    }
+}
+
+
+static void
+ngx_http_proctor_audit_commit_event(ngx_event_t *ev)
+{
+    ngx_http_proctor_audit_t *audit = ev->data;
+
+    ngx_http_proctor_audit_commit_t *commit = &audit->commit;
+
+    if (audit->nwaiting == 0 || !ngx_queue_empty(&audit->flying)) {
+        return;
+    }
+
+    commit->rc = PROCTOR_ERROR;
+    commit->done = 0;
+    commit->file.what = "posting a task for";
+    commit->file.err = 0;
+
+    if (ngx_http_proctor_audit_commit_batch(audit) != NGX_OK
+        || ngx_thread_task_post(audit->mcf->threads, commit->task) != NGX_OK) {
+        ngx_http_proctor_audit_commit_done(&commit->task->event);
+    }
+}
+
+
+/* The first one is taken in any case: its request learns of a failure, too. */
+
+static ngx_int_t
+ngx_http_proctor_audit_commit_batch(ngx_http_proctor_audit_t *audit)
+{
+    u_char *p;
+    size_t need;
+    ngx_queue_t *q;
+    ngx_http_proctor_audit_intent_t *intent;
+    ngx_http_proctor_audit_commit_t *commit = &audit->commit;
+
+    commit->len = 0;
+
+    do {
+        q = ngx_queue_head(&audit->waiting);
+        ngx_queue_remove(q);
+        audit->nwaiting--;
+
+        intent = ngx_queue_data(q, ngx_http_proctor_audit_intent_t, queue);
+        intent->flying = 1;
+        ngx_queue_insert_tail(&audit->flying, q);
+
+        need = commit->len + intent->len;
+
+        if (need > commit->size) {
+            p = realloc(commit->batch, 2 * need);
+            if (p == NULL) {
+                return NGX_ERROR;
+            }
+
+            commit->batch = p;
+            commit->size = 2 * need;
+        }
+
+        ngx_memcpy(commit->batch + commit->len, intent->line, intent->len);
+        commit->len = need;
+        intent->end = need;
+
+    } while (audit->nwaiting != 0
+             && audit->conf->fsync != NGX_HTTP_PROCTOR_AUDIT_ALWAYS);
+
+    return NGX_OK;
+}
+
+
+/* in a thread: the batch and its file, nothing else */
+
+static void
+ngx_http_proctor_audit_commit_work(void *data, ngx_log_t *log)
+{
+    ngx_http_proctor_audit_t *audit = data;
+
+    ngx_http_proctor_audit_commit_t *commit = &audit->commit;
+
+    (void) log;
+
+    commit->rc = proctor_audit_file_append(
+        &commit->file, (char *) commit->batch, commit->len, &commit->done);
+
+    if (commit->rc == PROCTOR_OK) {
+        commit->rc = proctor_audit_file_sync(&commit->file);
+    }
+}
+
+
+static void
+ngx_http_proctor_audit_commit_done(ngx_event_t *ev)
+{
+    ngx_queue_t settled;
+    ngx_http_proctor_audit_t *audit = ev->data;
+
+    ngx_http_proctor_audit_lines_say(audit, &audit->commit.file,
+        (audit->commit.rc == PROCTOR_OK) ? NULL
+                                         : "durable operations are refused");
+
+    ngx_queue_init(&settled);
+    ngx_queue_add(&settled, &audit->flying);
+    ngx_queue_init(&audit->flying);
+
+    if (audit->nwaiting != 0 && !audit->begin.posted) {
+        ngx_post_event(&audit->begin, &ngx_posted_events);
+    }
+
+    ngx_http_proctor_audit_commit_settle(audit, &settled);
+}
+
+
+/* A request that goes on may end others of its connection: of each intent only
+   its waiter knows whether its request is still there. */
+
+static void
+ngx_http_proctor_audit_commit_settle(
+    ngx_http_proctor_audit_t *audit, ngx_queue_t *settled)
+{
+    int rc;
+    size_t done;
+    ngx_queue_t *q;
+    ngx_http_request_t *r;
+    ngx_http_proctor_ctx_t *ctx;
+    ngx_http_proctor_audit_intent_t *intent;
+
+    rc = audit->commit.rc;
+    done = audit->commit.done;
+
+    while (!ngx_queue_empty(settled)) {
+        q = ngx_queue_head(settled);
+        ngx_queue_remove(q);
+
+        intent = ngx_queue_data(q, ngx_http_proctor_audit_intent_t, queue);
+        r = ngx_http_proctor_run_detach(intent->wait);
+
+        if (r == NULL) {
+            ngx_http_proctor_audit_commit_end(
+                audit, intent, intent->end <= done);
+            continue;
+        }
+
+        ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+        ctx->intent = NULL;
+        ctx->audit = (intent->end <= done) ? NGX_HTTP_PROCTOR_AUDIT_WRITTEN
+                                           : NGX_HTTP_PROCTOR_AUDIT_NONE;
+        if (rc == PROCTOR_OK) {
+            ngx_http_proctor_audit_stream(
+                audit, ctx, intent->line, intent->len);
+
+        } else {
+            (void) ngx_http_proctor_refuse(
+                ctx, NGX_HTTP_PROCTOR_AUDIT_DOWN, NULL);
+        }
+
+        ngx_free(intent);
+
+        ngx_http_proctor_run_resume(r); /* r may be gone */
+    }
+}
+
+
+/* Its request is gone: what it came to is said here. */
+
+static void
+ngx_http_proctor_audit_commit_end(ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_audit_intent_t *intent, ngx_uint_t written)
+{
+    u_char *line;
+
+    line = ngx_http_proctor_audit_lines_room(audit);
+
+    if (written) {
+        ngx_http_proctor_audit_lines_settle(
+            audit, ngx_http_proctor_audit_record_late(intent, line));
+
+    } else {
+        ngx_memcpy(line, intent->line, intent->denied);
+        ngx_http_proctor_audit_lines_add(audit, intent->denied);
+    }
+
+    ngx_free(intent);
+}
+
+
+void
+ngx_http_proctor_audit_commit_leave(
+    ngx_http_proctor_audit_t *audit, ngx_http_proctor_audit_intent_t *intent)
+{
+    if (intent->flying) {
+        return;
+    }
+
+    ngx_queue_remove(&intent->queue);
+    audit->nwaiting--;
+
+    (void) ngx_http_proctor_run_detach(intent->wait);
+    ngx_http_proctor_audit_commit_end(audit, intent, 0);
+}
+
+
+void
+ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit)
+{
+    ngx_queue_t *q;
+    ngx_http_proctor_audit_intent_t *intent;
+    ngx_http_proctor_audit_commit_t *commit = &audit->commit;
+
+    while (!ngx_queue_empty(&audit->flying)) {
+        q = ngx_queue_head(&audit->flying);
+        ngx_queue_remove(q);
+
+        intent = ngx_queue_data(q, ngx_http_proctor_audit_intent_t, queue);
+        (void) ngx_http_proctor_run_detach(intent->wait);
+        ngx_http_proctor_audit_commit_end(
+            audit, intent, intent->end <= commit->done);
+    }
+
+    proctor_audit_file_close(&commit->file);
+    free(commit->batch);
+}

@@ -1,0 +1,215 @@
+/*
+ * Lines gather in the worker's buffer and leave in one write() at the end of
+ * the event loop's turn, or at once, with the outcome that an answer waits for.
+ *
+ * Records of calls are lost when they cannot be written; an answer is nobody's
+ * hostage for them.  Outcomes are owed until they are written: the intent is on
+ * disk, and somebody will ask how it ended.  As many can be owed as there can
+ * be requests, so their memory grows; it is the worker's and is freed with it.
+ */
+
+#include "ngx_http_proctor_audit.h"
+
+
+#define NGX_HTTP_PROCTOR_AUDIT_LINES 65536
+
+/* what may be lost when FILE is taken away between two looks: calls only */
+#define NGX_HTTP_PROCTOR_AUDIT_LOOK 100
+
+
+static void ngx_http_proctor_audit_lines_event(ngx_event_t *ev);
+static ngx_int_t ngx_http_proctor_audit_lines_owed(
+    ngx_http_proctor_audit_t *audit);
+
+
+ngx_int_t
+ngx_http_proctor_audit_lines_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit)
+{
+    audit->lines = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_AUDIT_LINES);
+    if (audit->lines == NULL) {
+        return NGX_ERROR;
+    }
+
+    audit->flush.handler = ngx_http_proctor_audit_lines_event;
+    audit->flush.data = audit;
+    audit->flush.log = cycle->log;
+
+    proctor_audit_file_init(&audit->file, (char *) audit->conf->file.data,
+        (char *) audit->conf->name.data);
+    audit->file.newest = ngx_http_proctor_audit_zone_link(audit->conf->zone);
+
+    return NGX_OK;
+}
+
+
+u_char *
+ngx_http_proctor_audit_lines_room(ngx_http_proctor_audit_t *audit)
+{
+    if (NGX_HTTP_PROCTOR_AUDIT_LINES - audit->used < PROCTOR_AUDIT_LINE) {
+        ngx_http_proctor_audit_lines_flush(audit);
+    }
+
+    return audit->lines + audit->used;
+}
+
+
+void
+ngx_http_proctor_audit_lines_add(ngx_http_proctor_audit_t *audit, size_t len)
+{
+    audit->used += len;
+
+    /* a worker that exits has no further turn of its event loop */
+
+    if (ngx_exiting) {
+        ngx_http_proctor_audit_lines_flush(audit);
+
+    } else if (!audit->flush.posted) {
+        ngx_post_event(&audit->flush, &ngx_posted_events);
+    }
+}
+
+
+static void
+ngx_http_proctor_audit_lines_event(ngx_event_t *ev)
+{
+    ngx_http_proctor_audit_lines_flush(ev->data);
+}
+
+
+void
+ngx_http_proctor_audit_lines_flush(ngx_http_proctor_audit_t *audit)
+{
+    int rc;
+    size_t done, len;
+
+    (void) ngx_http_proctor_audit_lines_owed(audit);
+
+    len = audit->used;
+    audit->used = 0;
+
+    if (len == 0) {
+        return;
+    }
+
+    if (ngx_current_msec - audit->looked < NGX_HTTP_PROCTOR_AUDIT_LOOK) {
+        rc = proctor_audit_file_append_blindly(
+            &audit->file, (char *) audit->lines, len, &done);
+
+    } else {
+        audit->looked = ngx_current_msec;
+        rc = proctor_audit_file_append(
+            &audit->file, (char *) audit->lines, len, &done);
+    }
+
+    ngx_http_proctor_audit_lines_say(audit, &audit->file,
+        (rc == PROCTOR_OK) ? NULL : "records of calls are lost");
+}
+
+
+ngx_int_t
+ngx_http_proctor_audit_lines_write(ngx_http_proctor_audit_t *audit, size_t len)
+{
+    int rc;
+    size_t done, before;
+
+    before = audit->used;
+    audit->used = 0;
+    audit->looked = ngx_current_msec;
+
+    rc = ngx_http_proctor_audit_lines_owed(audit);
+
+    if (rc == NGX_OK) {
+        rc = proctor_audit_file_append(
+            &audit->file, (char *) audit->lines, before + len, &done);
+    }
+
+    ngx_http_proctor_audit_lines_say(audit, &audit->file,
+        (rc == PROCTOR_OK) ? NULL : "durable operations suffer from it");
+
+    return (rc == PROCTOR_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_http_proctor_audit_lines_settle(ngx_http_proctor_audit_t *audit, size_t len)
+{
+    u_char *line;
+
+    line = audit->lines + audit->used;
+
+    if (ngx_http_proctor_audit_lines_write(audit, len) != NGX_OK) {
+        ngx_http_proctor_audit_lines_owe(audit, line, len);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_proctor_audit_lines_owed(ngx_http_proctor_audit_t *audit)
+{
+    int rc;
+    size_t done;
+
+    if (audit->nowed == 0) {
+        return NGX_OK;
+    }
+
+    rc = proctor_audit_file_append(
+        &audit->file, (char *) audit->owed, audit->nowed, &done);
+
+    ngx_memmove(audit->owed, audit->owed + done, audit->nowed - done);
+    audit->nowed -= done;
+
+    return (rc == PROCTOR_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_http_proctor_audit_lines_owe(
+    ngx_http_proctor_audit_t *audit, u_char *line, size_t len)
+{
+    u_char *p;
+
+    p = realloc(audit->owed, audit->nowed + len);
+
+    if (p == NULL) {
+        ngx_log_error(NGX_LOG_ALERT, audit->log, 0,
+            "proctor audit: no memory for an outcome, it will be \"unknown\"");
+        return;
+    }
+
+    ngx_memcpy(p + audit->nowed, line, len);
+    audit->owed = p;
+    audit->nowed += len;
+}
+
+
+/* once a minute: a full disk is not helped by a full error log */
+
+void
+ngx_http_proctor_audit_lines_say(ngx_http_proctor_audit_t *audit,
+    proctor_audit_file_t *file, const char *consequence)
+{
+    ngx_uint_t level;
+
+    if (file->begun) {
+        file->begun = 0;
+        level = (file->reason_begun <= PROCTOR_AUDIT_FILE_MOVED)
+                    ? NGX_LOG_NOTICE
+                    : NGX_LOG_ALERT;
+
+        ngx_log_error(level, audit->log, 0,
+            "proctor audit: \"%V\" is a new file: %s", &audit->conf->file,
+            proctor_audit_place_word(file->reason_begun));
+    }
+
+    if (consequence == NULL || ngx_time() - audit->said < 60) {
+        return;
+    }
+
+    audit->said = ngx_time();
+
+    ngx_log_error(NGX_LOG_ALERT, audit->log, file->err,
+        "proctor audit: %s \"%V\" failed, %s", file->what, &audit->conf->file,
+        consequence);
+}

@@ -1,0 +1,220 @@
+/*
+ * How a durable operation ended: one outcome for each intent.
+ *
+ * It is written when the answer's header is decided, before it leaves: nobody
+ * is told of a success that the trail does not know of.  What never comes to a
+ * header (a connection that breaks, a worker that has to end) is written in the
+ * log phase.  There, too, the records of all other calls are made.
+ */
+
+#include "ngx_http_proctor_audit.h"
+
+
+static ngx_str_t ngx_http_proctor_audit_outcome_result(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_proctor_audit_outcome_sent(ngx_http_request_t *r);
+static ngx_http_proctor_ctx_t *ngx_http_proctor_audit_outcome_ctx(
+    ngx_http_request_t *r);
+static void ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_t *audit);
+
+
+ngx_int_t
+ngx_http_proctor_audit_answer(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    size_t len;
+    u_char *line;
+    ngx_int_t rc;
+    ngx_str_t result;
+    ngx_http_proctor_audit_t *audit;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    if (ctx->audit != NGX_HTTP_PROCTOR_AUDIT_WRITTEN
+        && ctx->audit != NGX_HTTP_PROCTOR_AUDIT_SENT) {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+    audit = mcf->worker->audit;
+    result = ngx_http_proctor_audit_outcome_result(r);
+
+    ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
+
+    line = ngx_http_proctor_audit_lines_room(audit);
+    len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
+
+    ngx_http_proctor_audit_stream(audit, ctx, line, len);
+
+    if (ngx_http_proctor_audit_lines_write(audit, len) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    rc = NGX_OK;
+
+    if (r->headers_out.status < NGX_HTTP_BAD_REQUEST && r->err_status == 0) {
+        rc = ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_AUDIT_LOST, NULL);
+
+        r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
+        line = ngx_http_proctor_audit_lines_room(audit);
+        len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
+    }
+
+    ngx_http_proctor_audit_lines_owe(audit, line, len);
+
+    return rc;
+}
+
+
+/* What the upstream said is how it ended, whatever the client is told. */
+
+static ngx_str_t
+ngx_http_proctor_audit_outcome_result(ngx_http_request_t *r)
+{
+    ngx_uint_t status;
+
+    static ngx_str_t ok = ngx_string("ok");
+    static ngx_str_t refused = ngx_string("refused");
+    static ngx_str_t failed = ngx_string("upstream_error");
+    static ngx_str_t timeout = ngx_string("timeout");
+
+    status = (r->upstream == NULL) ? 0 : r->upstream->headers_in.status_n;
+
+    if (status != 0 && (r->err_status == 0 || r->err_status == status)) {
+        return (status >= 200 && status < 300)   ? ok
+               : (status >= 400 && status < 500) ? refused
+                                                 : failed;
+    }
+
+    if (r->err_status == NGX_HTTP_GATEWAY_TIME_OUT) {
+        return timeout;
+    }
+
+    return ngx_http_proctor_audit_outcome_sent(r) ? failed : refused;
+}
+
+
+static ngx_uint_t
+ngx_http_proctor_audit_outcome_sent(ngx_http_request_t *r)
+{
+    return r->upstream != NULL && r->upstream->request_sent;
+}
+
+
+ngx_int_t
+ngx_http_proctor_audit_end(ngx_http_request_t *r)
+{
+    size_t len;
+    u_char *line;
+    ngx_http_proctor_ctx_t *ctx;
+    ngx_http_proctor_audit_t *audit;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
+    if (mcf->worker == NULL || mcf->worker->audit == NULL) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_proctor_audit_outcome_ctx(r);
+
+    if (ctx == NULL || ctx->contract == NULL
+        || ctx->audit == NGX_HTTP_PROCTOR_AUDIT_SETTLED) {
+        return NGX_OK; /* no call to an API: the server's own 400 or 404 */
+    }
+
+    audit = mcf->worker->audit;
+
+    if (ctx->audit != NGX_HTTP_PROCTOR_AUDIT_NONE) {
+        ngx_http_proctor_audit_outcome_leave(r, ctx, audit);
+        return NGX_OK;
+    }
+
+    if (ctx->operation != NULL && ctx->operation->audit == PROCTOR_AUDIT_NONE) {
+        return NGX_OK;
+    }
+
+    line = ngx_http_proctor_audit_lines_room(audit);
+    len = ngx_http_proctor_audit_record_call(r, ctx, line);
+
+    ngx_http_proctor_audit_stream(audit, ctx, line, len);
+    ngx_http_proctor_audit_lines_add(audit, len);
+
+    return NGX_OK;
+}
+
+
+/* It ends before its answer began. */
+
+static void
+ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_t *audit)
+{
+    size_t len;
+    u_char *line;
+    ngx_str_t result;
+    ngx_http_proctor_audit_intent_t *intent = ctx->intent;
+
+    static ngx_str_t gone = ngx_string("client_gone");
+    static ngx_str_t timeout = ngx_string("timeout");
+    static ngx_str_t unknown = ngx_string("unknown");
+
+    if (ctx->audit == NGX_HTTP_PROCTOR_AUDIT_WAITING) {
+        ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
+        ctx->intent = NULL;
+
+        intent->result =
+            (ctx->refusal.code == NGX_HTTP_PROCTOR_FINE) ? gone : timeout;
+        intent->reason = ngx_http_proctor_variable_reason(ctx);
+        intent->status = r->headers_out.status;
+        intent->denied =
+            ngx_http_proctor_audit_record_call(r, ctx, intent->line);
+        ngx_http_proctor_audit_stream(audit, ctx, intent->line, intent->denied);
+
+        ngx_http_proctor_audit_commit_leave(audit, intent);
+        return;
+    }
+
+    result = (ctx->audit == NGX_HTTP_PROCTOR_AUDIT_WRITTEN) ? gone : unknown;
+
+    if (r->upstream != NULL && r->upstream->headers_in.status_n != 0) {
+        result = ngx_http_proctor_audit_outcome_result(r);
+    }
+
+    ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
+
+    line = ngx_http_proctor_audit_lines_room(audit);
+    len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
+
+    ngx_http_proctor_audit_stream(audit, ctx, line, len);
+    ngx_http_proctor_audit_lines_settle(audit, len);
+}
+
+
+/* also of a request that was gone, or refused by nginx, before our first step */
+
+static ngx_http_proctor_ctx_t *
+ngx_http_proctor_audit_outcome_ctx(ngx_http_request_t *r)
+{
+    ngx_http_proctor_ctx_t *ctx;
+    ngx_http_proctor_loc_conf_t *conf;
+
+    ctx = ngx_http_proctor_run_ctx(r);
+
+    if (ctx != NULL) {
+        return ctx;
+    }
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_proctor_module);
+
+    if (conf->contract == NULL) {
+        return NULL;
+    }
+
+    ctx = ngx_http_proctor_run_create(r);
+
+    if (ctx != NULL) {
+        ctx->state = NGX_HTTP_PROCTOR_ANSWERED;
+    }
+
+    return ctx;
+}

@@ -1,0 +1,116 @@
+/*
+ * The trail's file as one writer sees it: a handle of one thread at a time.
+ *
+ * A file is never opened with O_CREAT.  It is made under the name of its pin,
+ * FILE.<id>.open, gets its start record, and is then linked to FILE, so that
+ * the start record is first whoever comes.  The pin stays until the sealer has
+ * sealed the file to its end: what is moved or unlinked is not lost.  A writer
+ * holds a shared lock (OFD) on the file for as long as it may write to it; when
+ * there is none, the file is complete.
+ */
+
+#ifndef PROCTOR_AUDIT_FILE_H_INCLUDED
+#define PROCTOR_AUDIT_FILE_H_INCLUDED
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "proctor_audit.h"
+
+
+/* why another file was begun: the word in its start record */
+
+typedef enum {
+    PROCTOR_AUDIT_FILE_NEW = 0,   /* there was none */
+    PROCTOR_AUDIT_FILE_MOVED,     /* by whoever rotates */
+    PROCTOR_AUDIT_FILE_UNLINKED,  /* kept as FILE.unlinked-<id> */
+    PROCTOR_AUDIT_FILE_SHRUNK,    /* set aside as FILE.shrunk-<id> */
+    PROCTOR_AUDIT_FILE_REPLACED,  /* by one that is none of ours: set aside */
+    PROCTOR_AUDIT_FILE_ABANDONED, /* the disk lost data: set aside */
+    PROCTOR_AUDIT_FILE_REASONS
+} proctor_audit_file_reason_e;
+
+/* What all writers know of the newest file; both may be called by a thread. */
+
+typedef struct {
+    /* the file before one that is begun now, and its last checkpoint: size 0:
+       none is known; id "": nor is the file */
+    void (*get)(void *data, char *id, proctor_merkle_head_t *head);
+    void (*set)(void *data, const char *id);
+    void *data;
+} proctor_audit_newest_t;
+
+typedef struct {
+    const char *path; /* FILE, NUL-terminated */
+    const char *name; /* of the gateway: of the origin */
+    int fd;           /* -1: none is open */
+    dev_t dev;
+    ino_t ino;
+    off_t size;  /* less is shrunk */
+    off_t end;   /* where this writer's last whole line ended; -1: no line */
+    int ordered; /* lines are never written out of their order; may wait */
+    int durable; /* that FILE leads to it is on disk */
+    char id[PROCTOR_AUDIT_FILE_ID + 1];
+
+    dev_t bad_dev; /* must not be used again; bad_ino 0: there is none */
+    ino_t bad_ino;
+    proctor_audit_file_reason_e reason; /* of the next one */
+
+    const proctor_audit_newest_t *newest; /* NULL: each is the first */
+
+    /* what happened, for the caller's log; who reads it clears it */
+    int begun; /* a file was made, for `reason_begun` */
+    proctor_audit_file_reason_e reason_begun;
+    int err;          /* errno of what failed; 0: no system call */
+    const char *what; /* "write()"; NULL: nothing failed */
+} proctor_audit_file_t;
+
+
+/* proctor_audit_file.c: what is written */
+
+void proctor_audit_file_init(
+    proctor_audit_file_t *f, const char *path, const char *name);
+void proctor_audit_file_close(proctor_audit_file_t *f);
+/*
+ * Whole lines to the end of FILE, found or made.  *done is how many bytes of
+ * them are in the file, all in whole lines, also after an ERROR; then what and
+ * err say why.  A line that was appended to the rest of one that its writer did
+ * not finish is appended again.
+ */
+int proctor_audit_file_append(
+    proctor_audit_file_t *f, const char *lines, size_t len, size_t *done);
+/* as append(), without looking whether FILE is still the same file */
+int proctor_audit_file_append_blindly(
+    proctor_audit_file_t *f, const char *lines, size_t len, size_t *done);
+/* what was appended is on disk.  After an ERROR it never was: the file is
+   abandoned, and the next append() begins another */
+int proctor_audit_file_sync(proctor_audit_file_t *f);
+
+/* proctor_audit_place.c: where it is written */
+
+/* FILE is open, and the one that FILE leads to; ERROR: what, err */
+int proctor_audit_place_ensure(proctor_audit_file_t *f);
+/* out of the way, whatever holds it open: FILE.<word>-<id> */
+int proctor_audit_place_abandon(proctor_audit_file_t *f);
+/* "moved" */
+const char *proctor_audit_place_word(proctor_audit_file_reason_e reason);
+/* somebody may write to this file as long as fd is open; OK, ERROR */
+int proctor_audit_place_hold(int fd);
+/* somebody may, through another descriptor */
+int proctor_audit_place_is_held(int fd);
+/* the id in a start record, the first line of a file, into
+   id[PROCTOR_AUDIT_FILE_ID + 1]; OK, INVALID, ERROR: it cannot be read */
+int proctor_audit_place_id(int fd, char *id);
+/* the directory's entries are on disk; ERROR: err */
+int proctor_audit_place_sync(const char *path, int *err);
+/* ERROR, and what errno says */
+int proctor_audit_place_failed(proctor_audit_file_t *f, const char *what);
+
+/* proctor_audit_make.c: a new one */
+
+/* INVALID: it is there now, made by us or by another; ERROR: what, err */
+int proctor_audit_make(proctor_audit_file_t *f);
+/* random, into id[PROCTOR_AUDIT_FILE_ID + 1]; OK, ERROR */
+int proctor_audit_make_id(char *id);
+
+#endif /* PROCTOR_AUDIT_FILE_H_INCLUDED */

@@ -1,0 +1,279 @@
+# A sealed trail and what can be done to it, by the files: the command and a
+# verifier in another language must come to the same verdict, and to the right
+# one.  Every case of a trail in memory is in t/unit/audit_tamper.c; here they
+# are sampled, and all of them taken where PROCTOR_LONG is set.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Copy qw(copy);
+use File::Temp qw(tempdir);
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Proctor::Test::Verifier;
+use Test::More;
+
+my $root    = abs_path(dirname(__FILE__) . '/..');
+my $command = $ENV{TEST_PROCTOR_COMMAND} // "$root/build/proctor";
+my $maker   = ($ENV{TEST_UNIT_DIR} // "$root/build/unit") . '/audit_tamper';
+my $long    = $ENV{PROCTOR_LONG};
+
+my ($records, $every) = (1000, 37);
+my $dir = tempdir(CLEANUP => 1);
+
+sub slurp { Proctor::Test::Verifier::read_file(@_) }
+sub spew  { Proctor::Test::Verifier::write_file(@_) }
+
+# Exit code and what was said.
+sub run {
+    my $pid = open my $out, '-|';
+    die "fork: $!\n" unless defined $pid;
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT or die;
+        exec @_ or die "$_[0]: $!\n";
+    }
+    my $said = do { local $/; <$out> } // '';
+    close $out;
+    return ($? & 127 ? "signal " . ($? & 127) : $? >> 8, $said);
+}
+
+# A trail in a directory of its own, under the key of the first.
+sub trail {
+    my ($name, @plan) = @_;
+
+    mkdir "$dir/$name" or die "$dir/$name: $!\n";
+    if (-e "$dir/key.pem") {
+        copy("$dir/key.pem", "$dir/$name/key.pem") or die;
+    }
+    my ($code, $said) = run($maker, 'write', "$dir/$name", @plan);
+    die "$maker: $said" if $code;
+    my ($leaves) = glob "$dir/$name/trail.jsonl.*.leaves";
+    return { dir => "$dir/$name", file => "$dir/$name/trail.jsonl",
+        bytes => slurp("$dir/$name/trail.jsonl"), leaves_file => $leaves,
+        leaves => slurp($leaves),
+        notes => slurp("$dir/$name/trail.jsonl.checkpoints") };
+}
+
+my ($code, $key) = run($command, qw(audit key), "$dir/key.pem",
+    'gw1.example/audit');
+is $code, 0, 'a key';
+chomp $key;
+spew("$dir/key.pub", "$key\n");
+my ($strange_code, $strange) = run($command, qw(audit key), "$dir/strange.pem",
+    'gw1.example/audit');
+chomp $strange;
+isnt $strange, $key, 'another key of the same name';
+
+my $t = trail('one', $records, $every, 1);
+my $u = trail('two', $records, $every, 2);
+my @lines = split /(?<=\n)/, $t->{bytes};
+my @other = split /(?<=\n)/, $u->{bytes};
+my @notes = Proctor::Test::Verifier::notes($t->{notes});
+is @lines, $records, 'records';
+is @notes, int($records / $every) + 1, 'checkpoints';
+
+
+# What the command says of these bytes in the place of the trail.
+sub verify {
+    my ($bytes, @more) = @_;
+
+    spew($t->{file}, $bytes);
+    return run($command, qw(audit verify), $t->{file}, '--key',
+        "$dir/key.pub", @more);
+}
+
+# Both opinions, and whether they are the one wanted.
+sub agreed {
+    my ($bytes, $code, $first, $name, $notes, $leaves) = @_;
+
+    my ($got, $said) = verify($bytes);
+    my $second = Proctor::Test::Verifier::judge($bytes, $notes // \@notes,
+        $leaves // $t->{leaves}, $key);
+    my ($named) = $said =~ /(?:record|records) (\d+)/;
+
+    return $got eq $code && $second->{code} == $code
+        && (!$code || (($named // 0) == $first
+            && $second->{first} == $first))
+        || do { diag "$name: $got, $second->{code} $second->{first}: $said"; 0 };
+}
+
+# a test of many cases at once
+sub all_agreed {
+    my ($name, @cases) = @_;
+
+    my $wrong = grep { !agreed(@$_) } @cases;
+    is $wrong, 0, "$name: " . @cases . ' cases';
+}
+
+
+ok agreed($t->{bytes}, 0, 0, 'whole'), 'the trail is whole, both say';
+
+
+# every case that the unit test has: the second verifier comes to the same
+{
+    my %how = (
+        delete => sub { (@lines[0 .. $_[0] - 1], @lines[$_[0] + 1 .. $#lines]) },
+        double => sub { (@lines[0 .. $_[0]], @lines[$_[0] .. $#lines]) },
+        swap => sub { (@lines[0 .. $_[0] - 1], @lines[$_[0] + 1, $_[0]],
+            @lines[$_[0] + 2 .. $#lines]) },
+        insert => sub { (@lines[0 .. $_[0] - 1], $other[1],
+            @lines[$_[0] .. $#lines]) },
+        splice => sub { (@lines[0 .. $_[0] - 1], $other[$_[0]],
+            @lines[$_[0] + 1 .. $#lines]) },
+        graft => sub { (@lines[0 .. $_[0] - 1], @other[$_[0] .. $#other]) },
+    );
+    my ($code, $said) = run($maker, 'cases', $records, $every, 1);
+    is $code, 0, 'the cases';
+
+    my ($n, %tried, %wrong) = (0);
+    for my $case (split /\n/, $said) {
+        my ($name, $k, $first) = split ' ', $case;
+        next if $n++ % ($long ? 1 : 13);
+        # another start record is another log: by its files, not by its heads
+        next if $k == 0;
+        my $verdict = Proctor::Test::Verifier::judge(
+            join('', $how{$name}->($k)), \@notes, $t->{leaves}, undef);
+        $tried{$name}++;
+        $wrong{$name}++
+            if $verdict->{code} != 1 || $verdict->{first} != $first;
+    }
+    is $wrong{$_} // 0, 0, "$_: both name the same record, $tried{$_} cases"
+        for sort keys %how;
+
+    all_agreed('by the command', map {
+        my $name = $_;
+        map { [join('', $how{$name}->($_)), 1,
+            $name eq 'double' ? $_ + 2 : $_ + 1, "$name $_"] }
+            0, 1, 36, 37, 500, 998;
+    } sort keys %how);
+}
+
+# bits and cuts
+{
+    my $step = $long ? 9_973 : 48_611;
+    my ($k, $end, @cases) = (0, length $lines[0]);
+
+    for (my $bit = 0; $bit < 8 * length $t->{bytes}; $bit += $step) {
+        $end += length $lines[++$k] while $bit / 8 >= $end;
+        my $bytes = $t->{bytes};
+        substr($bytes, $bit / 8, 1) ^= chr(1 << $bit % 8);
+        push @cases, [$bytes, 1, $k + 1, "bit $bit"];
+    }
+    all_agreed('bits flipped', @cases);
+    all_agreed('bits of the first record flipped', map {
+        my $bytes = $t->{bytes};
+        substr($bytes, $_ / 8, 1) ^= chr(1 << $_ % 8);
+        [$bytes, 1, 1, "bit $_"];
+    } map { 53 * $_ } 0 .. 8 * length($lines[0]) / 53 - 1);
+
+    ($k, $end, @cases) = (0, length $lines[0]);
+    for (my $at = 1; $at < length $t->{bytes}; $at += 4_801) {
+        $end += length $lines[++$k] while $at >= $end;
+        push @cases, [substr($t->{bytes}, 0, $at), 1, $k + 1, "cut at $at"];
+    }
+    all_agreed('cut', @cases);
+    ok agreed(substr($t->{bytes}, 0, -1), 1, $records, 'the last newline'),
+        'the last newline is one of the sealed bytes';
+    ok agreed('', 1, 1, 'nothing'), 'no byte is left';
+}
+
+
+# who rewrites everything, but has not the key
+{
+    (my $bytes = $t->{bytes}) =~ s/alice\@/mallory\@/g;
+    my @hashes = map { chomp(my $l = $_); Proctor::Test::Verifier::leaf($l) }
+        split /(?<=\n)/, $bytes;
+    my ($origin) = $notes[0] =~ /\A(.+)/;
+    my $sealed = Proctor::Test::Verifier::seal("$dir/strange.pem", $strange,
+        $origin, \@hashes);
+    my $honest = "$dir/exported";
+    spew($honest, $t->{notes});
+
+    spew("$t->{file}.checkpoints", $sealed);
+    spew($t->{leaves_file}, join '', @hashes);
+    my ($code, $said) = verify($bytes);
+    is $code, 1, 'rewritten, hashes and checkpoints too, by a stranger';
+    like $said, qr/checkpoint 1 is not signed/, '... says so';
+    is Proctor::Test::Verifier::judge($bytes, [$sealed], join('', @hashes),
+        $key)->{code}, 1, '... as the second verifier does';
+
+    ($code, $said) = run($command, qw(audit verify), $t->{file});
+    is $code, 0, '... which without a key nobody can know';
+    like $said, qr/no signature was checked/i, '... as is said';
+
+    ($code, $said) = run($command, qw(audit verify), $t->{file},
+        '--checkpoint', $honest);
+    is $code, 1, '... but an exported checkpoint does';
+
+    spew("$t->{file}.checkpoints", $t->{notes});
+    my $range;
+    ($code, $said) = verify($bytes);
+    like $said, qr/one of the records 1 to $every: /,
+        'with the old checkpoints it is named by the first that differs';
+
+    spew($t->{leaves_file}, $t->{leaves});
+    ($code, $said) = verify($bytes);
+    my ($first) = grep { $lines[$_ - 1] =~ /alice/ } 1 .. @lines;
+    like $said, qr/ record $first: changed/,
+        'with the old notes of leaves to the record';
+
+    unlink "$t->{file}.checkpoints";
+    ($code, $said) = verify($t->{bytes});
+    is $code, 1, 'checkpoints that are gone';
+    like $said, qr/no checkpoint of it is signed/, '... says so';
+    spew("$t->{file}.checkpoints", $t->{notes});
+}
+
+# rolled back, and its checkpoints with it
+{
+    my $n = 15 * $every;
+    my $bytes = join '', @lines[0 .. $n - 1];
+    spew("$dir/exported", $notes[20]);
+    spew("$t->{file}.checkpoints", join '', @notes[0 .. 14]);
+
+    my ($code, $said) = verify($bytes);
+    like $code, qr/\A[03]\z/, 'rolled back to a checkpoint: whole as it is';
+    ($code, $said) = verify($bytes, '--checkpoint', "$dir/exported");
+    is $code, 1, '... but not with one that was exported since';
+    like $said, qr/record @{[$n + 1]}: truncated/, '... says where';
+    spew("$t->{file}.checkpoints", $t->{notes});
+
+    my $third = trail('three', 20, 10, 3);
+    spew("$dir/exported", $third->{notes});
+    ($code, $said) = verify($t->{bytes}, '--checkpoint', "$dir/exported");
+    is $code, 1, 'an exported checkpoint of a file that is not there';
+    like $said, qr/not among those given/, '... says so';
+}
+
+# a checkpoint is what it was, or none
+{
+    my ($wrong, $tried) = (0, 0);
+    for (my $at = 0; $at < length $t->{notes}; $at += $long ? 1 : 61) {
+        my $notes = $t->{notes};
+        substr($notes, $at, 1) ^= chr(1 << $at % 8);
+        spew("$t->{file}.checkpoints", $notes);
+        my ($code, $said) = verify($t->{bytes});
+        $tried++;
+        $wrong++, diag "byte $at: $code $said"
+            unless $code =~ /\A[12]\z/ && $said =~ /checkpoint/;
+    }
+    is $wrong, 0, "checkpoints changed in a bit: $tried cases";
+
+    spew("$t->{file}.checkpoints", substr $t->{notes}, 0, -5);
+    is +(verify($t->{bytes}))[0], 2, 'the last one cut off: torn';
+    spew("$t->{file}.checkpoints", $t->{notes});
+    is +(verify($t->{bytes}))[0], 0, 'and whole again';
+}
+
+# one file in the place of another
+{
+    copy($u->{file}, $t->{file}) or die;
+    my ($code, $said) = run($command, qw(audit verify), $t->{file});
+    is $code, 1, 'another trail of the same gateway in its place';
+    like $said, qr/newest checkpoint is of another file/, '... says so';
+    spew($t->{file}, $t->{bytes});
+}
+
+done_testing;
