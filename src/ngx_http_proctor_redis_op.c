@@ -184,6 +184,14 @@ ngx_http_proctor_redis_op_launch(
     redis->deadline.cancelable =
         (redis->state == NGX_HTTP_PROCTOR_REDIS_CONNECTING);
 
+    /* what is set may be the patience with one that was given up: far too late,
+       and nginx would keep it for being near enough */
+
+    if (redis->deadline.timer_set
+        && (ngx_msec_int_t) (redis->deadline.timer.key - op->deadline) > 0) {
+        ngx_del_timer(&redis->deadline);
+    }
+
     if (!redis->deadline.timer_set) {
         ngx_add_timer(&redis->deadline, timeout);
     }

@@ -220,7 +220,8 @@ for my $case (
     upstream($_, $id, json => { name => 'old' }) for $a, $b;
     writable($a, $id);
     get($a, $id);
-    is state(get($b, $id)), 'hit', 'what one gateway stored another uses';
+    is state(get($a, $id)), 'hit', 'stored: nobody waits for that';
+    is state(get($b, $id)), 'hit', '... and another gateway uses it';
     patch($a, $id);
     upstream($b, $id, json => { name => 'new' });
     isnt state(get($b, $id)), 'hit', '... until it is written through the first';

@@ -158,6 +158,26 @@ sub fixture {
 }
 
 
+# a hang behind a late reply: its deadline is its own, not the patience with it
+{
+    my $t = fixture('timeout=200ms');
+    becomes($t, 'ready');
+
+    $redis->freeze;
+    is redis($t)->{ping}, 'timeout', 'a hang is a timeout';
+    $redis->thaw;
+    becomes($t, 'ready');
+
+    $redis->freeze;
+    my $start = time;
+    is redis($t)->{ping}, 'timeout', 'another right behind it, too';
+    cmp_ok time - $start, '<', 0.4 * $slow, '... as soon as the first';
+    $redis->thaw;
+    becomes($t, 'ready');
+    $t->stop;
+}
+
+
 # a server that hangs: one deadline, then nothing but the client's own probes
 {
     my $t = fixture('timeout=30ms connect_timeout=60ms');

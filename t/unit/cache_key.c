@@ -50,6 +50,13 @@ key_of(const proctor_account_t *account, const char *operation,
 
 
 static const char *
+digest_of(const char *name)
+{
+    return strstr(name, "}:res:") + strlen("}:res:");
+}
+
+
+static const char *
 list(const char *query)
 {
     return key_of(world.one, "list", "/things/", query, NULL);
@@ -129,10 +136,10 @@ test_query(void)
 static void
 test_parts(void)
 {
-    ok(strcmp(key_of(world.one, "list", "/things/", "", NULL),
-           key_of(world.two, "list", "/things/", "", NULL))
+    ok(strcmp(digest_of(key_of(world.one, "list", "/things/", "", NULL)),
+           digest_of(key_of(world.two, "list", "/things/", "", NULL)))
             != 0,
-        "accounts are apart");
+        "accounts are apart, even without their names");
     ok(strcmp(key_of(world.one, "other", "/x", "", NULL),
            key_of(world.one, "part", "/x", "", NULL))
             != 0,

@@ -79,6 +79,8 @@ static const faults_case_t cases[] = {
       AT("get") "/cache/ttl: " LENGTH },
     { "no time", CACHE("\"groups\":[],\"ttl\":\"0s\""),
       AT("get") "/cache/ttl: " LENGTH },
+    { "a zero before the number", CACHE("\"groups\":[],\"ttl\":\"02s\""),
+      AT("get") "/cache/ttl: " LENGTH },
     { "only a unit", CACHE("\"groups\":[],\"ttl\":\"s\""),
       AT("get") "/cache/ttl: " LENGTH },
     { "less than nothing", CACHE("\"groups\":[],\"ttl\":\"-1s\""),
