@@ -144,7 +144,8 @@ typedef enum {
 /* What the cache did for a call.  cache_serve.c has the words for each. */
 
 typedef enum {
-    NGX_HTTP_PROCTOR_CACHE_HIT = 0,
+    NGX_HTTP_PROCTOR_CACHE_NONE = 0, /* it did not come to that */
+    NGX_HTTP_PROCTOR_CACHE_HIT,
     NGX_HTTP_PROCTOR_CACHE_BEHIND,    /* stale; it is being refreshed */
     NGX_HTTP_PROCTOR_CACHE_INSTEAD,   /* stale; the upstream is not asked */
     NGX_HTTP_PROCTOR_CACHE_ON_ERROR,  /* stale; the upstream failed */

@@ -367,6 +367,8 @@ ngx_http_proctor_audit_record_verdict(
     record->decision = ngx_http_proctor_audit_record_str(&word);
     word = ngx_http_proctor_variable_reason(ctx);
     record->reason = ngx_http_proctor_audit_record_str(&word);
+    word = ngx_http_proctor_cache_word(ctx);
+    record->cache = ngx_http_proctor_audit_record_str(&word);
 
     said = (ctx->refusal.code != NGX_HTTP_PROCTOR_FINE) ? &ctx->refusal
                                                         : &ctx->observed;

@@ -218,9 +218,16 @@ ngx_http_proctor_cache_decide(
             return NGX_OK;
 
         case PROCTOR_CACHE_BEHIND:
-            ngx_http_proctor_cache_refresh(r, ctx);
-            ngx_http_proctor_cache_use(r, ctx, NGX_HTTP_PROCTOR_CACHE_BEHIND);
-            return NGX_OK;
+            if (!ctx->operation->durable) {
+                ngx_http_proctor_cache_refresh(r, ctx);
+                ngx_http_proctor_cache_use(
+                    r, ctx, NGX_HTTP_PROCTOR_CACHE_BEHIND);
+                return NGX_OK;
+            }
+
+            /* the audit trail knows no call without a caller */
+
+            /* fall through */
 
         case PROCTOR_CACHE_STALE:
             cache->status = NGX_HTTP_PROCTOR_CACHE_EXPIRED;

@@ -209,8 +209,7 @@ void ngx_http_proctor_cache_crashed(
 /* the keys of the groups, and room for an entry's own */
 ngx_int_t ngx_http_proctor_cache_key_groups(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, const proctor_cache_templates_t *templates);
-/* that one */
-/* NGX_DECLINED: a call of which nothing is kept */
+/* that one; NGX_DECLINED: a call of which nothing is kept */
 ngx_int_t ngx_http_proctor_cache_key(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 /* the command for all of them */

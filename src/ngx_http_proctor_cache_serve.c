@@ -59,6 +59,7 @@ typedef struct {
 } ngx_http_proctor_cache_said_t;
 
 static const ngx_http_proctor_cache_said_t ngx_http_proctor_cache_statuses[] = {
+    { ngx_null_string, NULL, NULL, NGX_HTTP_PROCTOR_CACHE_BYPASSED, 0 },
     { ngx_string("hit"), "hit", NULL, NGX_HTTP_PROCTOR_CACHE_HITS, 1 },
     { ngx_string("stale"), "hit", "stale-while-revalidate",
         NGX_HTTP_PROCTOR_CACHE_STALE, 1 },
@@ -292,6 +293,7 @@ ngx_http_proctor_cache_say(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     const ngx_http_proctor_cache_said_t *how;
 
     if (cache == NULL || !ctx->conf->cache
+        || cache->status == NGX_HTTP_PROCTOR_CACHE_NONE
         || (ctx->state != NGX_HTTP_PROCTOR_PASSED
             && cache->status != NGX_HTTP_PROCTOR_CACHE_INSTEAD)) {
         return NGX_OK;

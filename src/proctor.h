@@ -701,7 +701,7 @@ typedef struct {
     proctor_str_t detail;     /* the sentence the client was told */
     proctor_str_t result;     /* ok | refused | upstream_error | timeout |
                                  client_gone | unknown */
-    proctor_str_t cache;      /* hit | miss | stale | bypass */
+    proctor_str_t cache;      /* $proctor_cache: hit, miss... */
     proctor_str_t created;    /* the id that the answer gave */
     unsigned status;          /* sent to the client; 0: none */
     unsigned upstream_status; /* 0: never asked or no answer */

@@ -78,6 +78,7 @@ sub fresh_id { 'e' . ++$serial }
     my $record = $t->audit($hit);
     is "$record->{decision} $record->{status}", 'allowed 200',
         'a hit is audited';
+    is $record->{cache}, 'hit', '... as a hit';
     is $record->{upstream_status}, undef, '... as one that was not forwarded';
 
     is $t->request(GET => path('first'))->{status}, 401,
