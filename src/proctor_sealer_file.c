@@ -35,6 +35,8 @@ typedef struct {
 } proctor_sealer_names_t;
 
 
+static int proctor_sealer_file_again(
+    proctor_sealer_t *s, proctor_sealer_file_t *file);
 static void proctor_sealer_file_leaves(proctor_sealer_file_t *file);
 static int proctor_sealer_file_name(
     void *data, const proctor_audit_torn_t *torn);
@@ -87,10 +89,8 @@ proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
         rc = proctor_seal_feed(file->seal, s->piece, (size_t) n);
 
         if (rc != PROCTOR_OK) {
-            errno = 0;
-            return (rc == PROCTOR_INVALID)
-                       ? rc
-                       : proctor_sealer_failed(s, "hashing what was read");
+            return (rc == PROCTOR_INVALID) ? rc
+                                           : proctor_sealer_file_again(s, file);
         }
 
         proctor_sealer_file_leaves(file);
@@ -99,6 +99,27 @@ proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
     s->more = 1;
 
     return PROCTOR_OK;
+}
+
+
+/* Half a piece was taken in: the next run begins with the first line again. */
+
+static int
+proctor_sealer_file_again(proctor_sealer_t *s, proctor_sealer_file_t *file)
+{
+    proctor_seal_t *fresh;
+
+    fresh = proctor_seal_create(NULL, NULL);
+
+    if (fresh != NULL) {
+        proctor_seal_destroy(file->seal);
+        file->seal = fresh;
+        file->read = 0;
+    }
+
+    errno = ENOMEM;
+
+    return proctor_sealer_failed(s, "hashing what was read");
 }
 
 
