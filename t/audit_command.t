@@ -365,6 +365,21 @@ for (
     like $out, qr/tampered: record 12: /, '... is named';
 }
 
+# a read that fails, and more damage than anybody remembers, is no verdict
+{
+    sealed($trail, 1, \@lines);
+    my ($code, $out, $err) = audit('verify', $dir);
+    is $code, 4, 'a folder: 4';
+    like $err, qr/Is a directory/, '... says why';
+
+    open my $fh, '>>', $trail or die;
+    print {$fh} "x\n" x 5000;
+    close $fh;
+    ($code, $out, $err) = verify($trail);
+    is $code, 1, 'more damaged lines than fit into memory: the first is named';
+    like $out, qr/record 12: unreadable/, '... though';
+}
+
 # a file that has just begun has no checkpoint yet; one of old has
 {
     my $young = "$dir/young.jsonl";
