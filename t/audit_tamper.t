@@ -180,6 +180,30 @@ ok agreed($t->{bytes}, 0, 0, 'whole'), 'the trail is whole, both say';
 }
 
 
+# without the notes of leaves: between which two checkpoints it is
+{
+    my ($wrong, $tried) = (0, 0);
+    unlink $t->{leaves_file};
+    for my $k (0, 1, 36, 37, 38, 500, 962, 963, 999) {
+        my @bad = @lines;
+        $bad[$k] =~ s/Z"/z"/;
+        my ($code, $said) = verify(join '', @bad);
+        my $second = Proctor::Test::Verifier::judge(join('', @bad), \@notes,
+            '', $key);
+        my ($first, $last) = $said =~ /records? (\d+)(?: to (\d+))?/;
+        $last //= $first;
+        $tried++;
+        $wrong++, diag "record $k: $code $said"
+            unless $code == 1 && $second->{code} == 1
+            && $first == $second->{first} && $last == $second->{last}
+            && $first <= $k + 1 && $last >= $k + 1
+            && $last - $first < $every;
+    }
+    is $wrong, 0, "without notes, $tried cases: both name the same range";
+    spew($t->{leaves_file}, $t->{leaves});
+}
+
+
 # who rewrites everything, but has not the key
 {
     (my $bytes = $t->{bytes}) =~ s/alice\@/mallory\@/g;
