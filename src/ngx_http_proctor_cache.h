@@ -335,9 +335,9 @@ void ngx_http_proctor_cache_wait_exit(ngx_http_proctor_cache_worker_t *w);
 
 /* ngx_http_proctor_cache_dirty.c */
 
-/* 1: what is stored of these groups, asked for at that time, is not believed */
+/* 1: what was received of these groups by that time is not believed */
 ngx_uint_t ngx_http_proctor_cache_dirty(ngx_http_proctor_cache_worker_t *w,
-    const ngx_http_proctor_cache_groups_t *groups, int64_t requested);
+    const ngx_http_proctor_cache_groups_t *groups, int64_t received);
 /* a write of which Redis does not know begins */
 void ngx_http_proctor_cache_dirty_begin(ngx_http_proctor_cache_worker_t *w,
     const ngx_http_proctor_cache_groups_t *groups, const char *writer);

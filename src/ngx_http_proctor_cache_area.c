@@ -12,7 +12,7 @@
 #include "ngx_http_proctor_cache.h"
 
 
-static ngx_int_t ngx_http_proctor_cache_area_claim(
+static void ngx_http_proctor_cache_area_claim(
     ngx_http_proctor_cache_worker_t *w);
 static ngx_int_t ngx_http_proctor_cache_area_open(
     ngx_http_proctor_cache_worker_t *w, struct sockaddr_un *name,
@@ -86,11 +86,13 @@ ngx_http_proctor_cache_area_init(
 
     mcf->worker->cache = w;
 
-    return ngx_http_proctor_cache_area_claim(w);
+    ngx_http_proctor_cache_area_claim(w);
+
+    return NGX_OK;
 }
 
 
-static ngx_int_t
+static void
 ngx_http_proctor_cache_area_claim(ngx_http_proctor_cache_worker_t *w)
 {
     socklen_t len;
@@ -99,7 +101,7 @@ ngx_http_proctor_cache_area_claim(ngx_http_proctor_cache_worker_t *w)
     ngx_http_proctor_cache_place_t *place;
 
     if (ngx_http_proctor_cache_area_open(w, &name, &len) != NGX_OK) {
-        return NGX_ERROR;
+        return; /* it follows nobody */
     }
 
     ngx_http_proctor_zone_lock(w->zone);
@@ -119,8 +121,6 @@ ngx_http_proctor_cache_area_claim(ngx_http_proctor_cache_worker_t *w)
     }
 
     ngx_http_proctor_zone_unlock(w->zone);
-
-    return NGX_OK;
 }
 
 

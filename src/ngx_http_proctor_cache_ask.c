@@ -98,15 +98,17 @@ ngx_http_proctor_cache_ask_answered(void *data,
 void
 ngx_http_proctor_cache_ask_exit(ngx_http_proctor_cache_worker_t *w)
 {
+    ngx_queue_t *q;
     ngx_http_proctor_cache_ask_t *ask;
 
-    while (!ngx_queue_empty(&w->asks)) {
-        ask = ngx_queue_data(
-            ngx_queue_head(&w->asks), ngx_http_proctor_cache_ask_t, queue);
+    q = ngx_queue_head(&w->asks);
+
+    while (q != ngx_queue_sentinel(&w->asks)) {
+        ask = ngx_queue_data(q, ngx_http_proctor_cache_ask_t, queue);
+        q = ngx_queue_next(q);
 
         ngx_http_proctor_redis_cancel(&ask->call);
         (void) ngx_http_proctor_run_detach(ask->wait);
-        ngx_queue_remove(&ask->queue);
         ngx_free(ask);
     }
 }

@@ -376,14 +376,16 @@ ngx_http_proctor_cache_dirty_replayed(void *data,
 void
 ngx_http_proctor_cache_dirty_exit(ngx_http_proctor_cache_worker_t *w)
 {
+    ngx_queue_t *q;
     ngx_http_proctor_cache_replay_t *replay;
 
-    while (!ngx_queue_empty(&w->replays)) {
-        replay = ngx_queue_data(ngx_queue_head(&w->replays),
-            ngx_http_proctor_cache_replay_t, queue);
+    q = ngx_queue_head(&w->replays);
+
+    while (q != ngx_queue_sentinel(&w->replays)) {
+        replay = ngx_queue_data(q, ngx_http_proctor_cache_replay_t, queue);
+        q = ngx_queue_next(q);
 
         ngx_http_proctor_redis_cancel(&replay->call);
-        ngx_queue_remove(&replay->queue);
         ngx_free(replay);
     }
 }

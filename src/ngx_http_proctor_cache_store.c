@@ -269,14 +269,16 @@ ngx_http_proctor_cache_store_stored(void *data,
 void
 ngx_http_proctor_cache_store_exit(ngx_http_proctor_cache_worker_t *w)
 {
+    ngx_queue_t *q;
     ngx_http_proctor_cache_store_t *store;
 
-    while (!ngx_queue_empty(&w->stores)) {
-        store = ngx_queue_data(
-            ngx_queue_head(&w->stores), ngx_http_proctor_cache_store_t, queue);
+    q = ngx_queue_head(&w->stores);
+
+    while (q != ngx_queue_sentinel(&w->stores)) {
+        store = ngx_queue_data(q, ngx_http_proctor_cache_store_t, queue);
+        q = ngx_queue_next(q);
 
         ngx_http_proctor_redis_cancel(&store->call);
-        ngx_queue_remove(&store->queue);
         ngx_free(store);
     }
 }

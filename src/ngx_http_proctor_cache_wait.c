@@ -230,18 +230,20 @@ ngx_http_proctor_cache_wait_release(ngx_http_proctor_cache_flight_t *f,
     const ngx_http_proctor_redis_reply_t *replies)
 {
     ngx_int_t rc;
+    ngx_queue_t *q;
     ngx_http_request_t *r;
     ngx_http_proctor_ctx_t *ctx;
     ngx_http_proctor_cache_waiter_t *waiter;
 
     ngx_queue_remove(&f->queue);
 
-    while (!ngx_queue_empty(&f->waiters)) {
+    q = ngx_queue_head(&f->waiters);
 
-        waiter = ngx_queue_data(ngx_queue_head(&f->waiters),
-            ngx_http_proctor_cache_waiter_t, queue);
+    while (q != ngx_queue_sentinel(&f->waiters)) {
 
-        ngx_queue_remove(&waiter->queue);
+        waiter = ngx_queue_data(q, ngx_http_proctor_cache_waiter_t, queue);
+        q = ngx_queue_next(q);
+
         r = ngx_http_proctor_run_detach(waiter->wait);
         ngx_free(waiter);
 
@@ -330,25 +332,27 @@ ngx_http_proctor_cache_wait_watch(ngx_event_t *ev)
 void
 ngx_http_proctor_cache_wait_exit(ngx_http_proctor_cache_worker_t *w)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *v;
     ngx_http_proctor_cache_flight_t *f;
     ngx_http_proctor_cache_waiter_t *waiter;
 
-    while (!ngx_queue_empty(&w->flights)) {
-        f = ngx_queue_data(ngx_queue_head(&w->flights),
-            ngx_http_proctor_cache_flight_t, queue);
+    q = ngx_queue_head(&w->flights);
 
-        while (!ngx_queue_empty(&f->waiters)) {
-            q = ngx_queue_head(&f->waiters);
-            ngx_queue_remove(q);
-            waiter = ngx_queue_data(q, ngx_http_proctor_cache_waiter_t, queue);
+    while (q != ngx_queue_sentinel(&w->flights)) {
+        f = ngx_queue_data(q, ngx_http_proctor_cache_flight_t, queue);
+        q = ngx_queue_next(q);
+
+        v = ngx_queue_head(&f->waiters);
+
+        while (v != ngx_queue_sentinel(&f->waiters)) {
+            waiter = ngx_queue_data(v, ngx_http_proctor_cache_waiter_t, queue);
+            v = ngx_queue_next(v);
 
             (void) ngx_http_proctor_run_detach(waiter->wait);
             ngx_free(waiter);
         }
 
         ngx_http_proctor_redis_cancel(&f->call);
-        ngx_queue_remove(&f->queue);
         ngx_free(f);
     }
 }

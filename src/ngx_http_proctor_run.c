@@ -149,7 +149,7 @@ ngx_http_proctor_run_again(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_proctor_module);
 
-    if (ctx->state == NGX_HTTP_PROCTOR_PASSED
+    if (ctx->state == NGX_HTTP_PROCTOR_PASSED && ctx->nlent != 0
         && conf->contract == ctx->contract) {
         ngx_http_proctor_forward_wrap(r, ctx);
         return NGX_DECLINED;

@@ -226,6 +226,15 @@ for my $case (
     upstream($b, $id, json => { name => 'new' });
     isnt state(get($b, $id)), 'hit', '... until it is written through the first';
 
+    upstream($b, 'slow', json => { name => 'old' }, hold => 'far', times => 1);
+    writable($a, 'slow');
+    my $slow = begin($b, GET => path('slow'));
+    $b->sandbox->wait(held => 1);
+    is patch($a, 'slow')->{status}, 200, 'a write while another gateway reads';
+    $b->sandbox->release('far');
+    is end($slow)->{body}, '{"name":"old"}', '... which gets the old value';
+    isnt state(get($b, 'slow')), 'hit', '... and does not store it';
+
     my $c = another();
     get($b, $id);
     is state(get($b, $id)), 'hit', 'stored; then a third gateway writes';
