@@ -39,6 +39,10 @@ mkdir "$home/keys";
 write_file("$home/keys/$_", "an-upstream-key-of-$_\n")
     for qw(respan prefactor);
 
+mkdir "$temp/proctor";
+like(`$temp/usr/bin/proctor audit key $home/keys/audit.pem proctor.example.com`,
+    qr/\Aproctor\.example\.com\+/, 'the installed command makes a signing key');
+
 my ($fine, $why) = check();
 ok($fine, 'nginx takes it') or diag($why);
 
@@ -63,6 +67,7 @@ sub check {
     $conf =~ s{^user .*;$}{}m;
     $conf =~ s{/run/nginx\.pid|/var/log/nginx/[\w.-]+}
         {"$temp/" . ($& =~ s{.*/}{}r)}ge;
+    $conf =~ s{/var/log/proctor}{$temp/proctor}g;
     $conf =~ s{server [\w.]+:443 }{server 127.0.0.1:443 }g;
     $conf =~ s/^http \{\n/$& . temporary()/me;
     write_file("$home/nginx.conf", $conf);

@@ -54,6 +54,7 @@ sub first_run {
         'PROCTOR_VIEWER_KEY may read');
     is(status(DELETE => $key{PROCTOR_VIEWER_KEY}), 403, 'and no more');
 
+    trail($run);
     without_redis($key{PROCTOR_KEY});
 
     my @all = ($run->{pid}, descendants($run->{pid}));
@@ -69,6 +70,18 @@ sub first_run {
 
     ends($run, 'INT', 0, @all);
     %started = %key;
+}
+
+
+# The line that it prints says that all is well.
+sub trail {
+    my ($run) = @_;
+
+    my ($line) = slurp($run->{out}) =~ /^\s*(\S+ audit verify .*)$/m;
+    ok($line, 'how to verify the trail');
+    wait_until('the trail to be sealed',
+        sub { `$line 2>&1` =~ /whole: \d+ records, \d+ sealed/ });
+    is($?, 0, 'and it is whole');
 }
 
 
