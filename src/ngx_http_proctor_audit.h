@@ -5,6 +5,7 @@
  *     audit_commit.c     intents to the disk, many at a time, in a thread
  *     audit_outcome.c    how it ended, before the client is told
  *     audit_record.c     a request as a record
+ *     audit_created.c    what an answer says was created
  *     audit_lines.c      lines that gather, and leave in one write()
  *     audit_conf.c       the directive
  *     audit_stream.c     a copy of each record, in Redis
@@ -145,6 +146,13 @@ size_t ngx_http_proctor_audit_record_outcome(ngx_http_request_t *r,
 size_t ngx_http_proctor_audit_record_late(
     const ngx_http_proctor_audit_intent_t *intent, u_char *line);
 
+/* ngx_http_proctor_audit_created.c */
+
+/* left as it is when nothing is known; in the worker's document, and gone when
+   that is used again */
+void ngx_http_proctor_audit_created(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, proctor_str_t *created);
+
 /* ngx_http_proctor_audit_lines.c */
 
 ngx_int_t ngx_http_proctor_audit_lines_init(
@@ -158,6 +166,9 @@ void ngx_http_proctor_audit_lines_add(
    did not */
 ngx_int_t ngx_http_proctor_audit_lines_write(
     ngx_http_proctor_audit_t *audit, size_t len);
+/* fsync=always: what left is on disk; else NGX_OK.  NGX_ERROR: it is in a file
+   that was abandoned */
+ngx_int_t ngx_http_proctor_audit_lines_sync(ngx_http_proctor_audit_t *audit);
 /* what could not leave, does with the next that can */
 void ngx_http_proctor_audit_lines_owe(
     ngx_http_proctor_audit_t *audit, u_char *line, size_t len);

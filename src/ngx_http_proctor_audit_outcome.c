@@ -24,7 +24,7 @@ ngx_http_proctor_audit_answer(
 {
     size_t len;
     u_char *line;
-    ngx_int_t rc;
+    ngx_int_t rc, written;
     ngx_str_t result;
     ngx_http_proctor_audit_t *audit;
     ngx_http_proctor_main_conf_t *mcf;
@@ -45,7 +45,10 @@ ngx_http_proctor_audit_answer(
 
     ngx_http_proctor_audit_stream(audit, ctx, line, len);
 
-    if (ngx_http_proctor_audit_lines_write(audit, len) == NGX_OK) {
+    written = ngx_http_proctor_audit_lines_write(audit, len);
+
+    if (written == NGX_OK
+        && ngx_http_proctor_audit_lines_sync(audit) == NGX_OK) {
         return NGX_OK;
     }
 
@@ -59,7 +62,9 @@ ngx_http_proctor_audit_answer(
         len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
     }
 
-    ngx_http_proctor_audit_lines_owe(audit, line, len);
+    if (written != NGX_OK) {
+        ngx_http_proctor_audit_lines_owe(audit, line, len);
+    }
 
     return rc;
 }

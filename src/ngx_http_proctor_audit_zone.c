@@ -24,6 +24,7 @@ typedef struct {
     char sealed[PROCTOR_AUDIT_FILE_ID + 1]; /* the file that it is of */
     proctor_merkle_head_t head;
     char file[PROCTOR_AUDIT_FILE_ID + 1]; /* the newest; "": not known */
+    ino_t ino;                            /* of it; 0: not known */
 } ngx_http_proctor_audit_newest_t;
 
 struct ngx_http_proctor_audit_zone_s {
@@ -37,7 +38,10 @@ static ngx_int_t ngx_http_proctor_audit_zone_init(
     ngx_shm_zone_t *shm_zone, void *data);
 static void ngx_http_proctor_audit_zone_before(
     void *data, char *id, proctor_merkle_head_t *head);
-static void ngx_http_proctor_audit_zone_begun(void *data, const char *id);
+static void ngx_http_proctor_audit_zone_begun(
+    void *data, const char *id, ino_t ino);
+static int ngx_http_proctor_audit_zone_is_copy(
+    void *data, const char *id, ino_t ino);
 static ngx_int_t ngx_http_proctor_audit_zone_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_audit_zone_send(
     ngx_http_request_t *r, ngx_buf_t *b);
@@ -61,6 +65,7 @@ ngx_http_proctor_audit_zone_add(
 
     audit->zone->link.get = ngx_http_proctor_audit_zone_before;
     audit->zone->link.set = ngx_http_proctor_audit_zone_begun;
+    audit->zone->link.is_copy = ngx_http_proctor_audit_zone_is_copy;
     audit->zone->link.data = audit->zone;
 
     shm_zone->init = ngx_http_proctor_audit_zone_init;
@@ -154,7 +159,7 @@ ngx_http_proctor_audit_zone_before(
 
 
 static void
-ngx_http_proctor_audit_zone_begun(void *data, const char *id)
+ngx_http_proctor_audit_zone_begun(void *data, const char *id, ino_t ino)
 {
     ngx_http_proctor_audit_zone_t *zone = data;
 
@@ -162,8 +167,26 @@ ngx_http_proctor_audit_zone_begun(void *data, const char *id)
 
     ngx_cpystrn((u_char *) zone->newest->file, (u_char *) id,
         sizeof(zone->newest->file));
+    zone->newest->ino = ino;
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+static int
+ngx_http_proctor_audit_zone_is_copy(void *data, const char *id, ino_t ino)
+{
+    int copy;
+    ngx_http_proctor_audit_zone_t *zone = data;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    copy = zone->newest->ino != 0 && zone->newest->ino != ino
+           && ngx_strcmp(zone->newest->file, id) == 0;
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return copy;
 }
 
 

@@ -160,6 +160,10 @@ ngx_http_proctor_framing_line(ngx_http_proctor_ctx_t *ctx, ngx_table_elt_t *h,
         return NGX_HTTP_PROCTOR_FRAMING_CONTROL;
     }
 
+    if (what == NGX_HTTP_PROCTOR_HEADER_OTHER) {
+        return NGX_HTTP_PROCTOR_FRAMING_FINE; /* nearly all */
+    }
+
     switch (what) {
     case NGX_HTTP_PROCTOR_HEADER_OVERRIDE:
         return NGX_HTTP_PROCTOR_FRAMING_OVERRIDE;

@@ -20,6 +20,8 @@ static ngx_int_t ngx_http_proctor_redis_write_room(
     ngx_http_proctor_redis_t *redis, size_t size);
 static size_t ngx_http_proctor_redis_write_size(
     const proctor_str_t *argv, ngx_uint_t argc);
+static u_char *ngx_http_proctor_redis_write_head(
+    u_char *p, u_char type, size_t n);
 static u_char *ngx_http_proctor_redis_write_arg(
     u_char *p, const char *data, size_t len);
 
@@ -93,7 +95,7 @@ ngx_http_proctor_redis_write_command(ngx_http_proctor_redis_t *redis,
     }
 
     argc = command->argc + (command->script != NULL ? 2 : 0);
-    p = ngx_sprintf(redis->bytes, "*%ui" CRLF, argc);
+    p = ngx_http_proctor_redis_write_head(redis->bytes, '*', argc);
 
     if (command->script != NULL) {
         p = ngx_http_proctor_redis_write_arg(p, "EVALSHA", 7);
@@ -126,7 +128,7 @@ ngx_http_proctor_redis_write_eval(ngx_http_proctor_redis_t *redis,
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(redis->bytes, "*%ui" CRLF, saved->argc + 2);
+    p = ngx_http_proctor_redis_write_head(redis->bytes, '*', saved->argc + 2);
     p = ngx_http_proctor_redis_write_arg(p, "EVAL", 4);
     p = ngx_http_proctor_redis_write_arg(
         p, saved->script->text.data, saved->script->text.len);
@@ -191,8 +193,31 @@ ngx_http_proctor_redis_write_size(const proctor_str_t *argv, ngx_uint_t argc)
 static u_char *
 ngx_http_proctor_redis_write_arg(u_char *p, const char *data, size_t len)
 {
-    p = ngx_sprintf(p, "$%uz" CRLF, len);
+    p = ngx_http_proctor_redis_write_head(p, '$', len);
     p = ngx_cpymem(p, data, len);
+    *p++ = CR;
+    *p++ = LF;
+
+    return p;
+}
+
+
+/* "$12\r\n": by ngx_sprintf() it would be the dearest part of a command */
+
+static u_char *
+ngx_http_proctor_redis_write_head(u_char *p, u_char type, size_t n)
+{
+    u_char digits[NGX_SIZE_T_LEN], *d;
+
+    d = digits + sizeof(digits);
+
+    do {
+        *--d = (u_char) ('0' + n % 10);
+        n /= 10;
+    } while (n != 0);
+
+    *p++ = type;
+    p = ngx_cpymem(p, d, digits + sizeof(digits) - d);
     *p++ = CR;
     *p++ = LF;
 

@@ -872,7 +872,11 @@ size_t proctor_escape_copy(char *dst, const char *src, size_t len);
    decoded length, or -1 at a bad escape; dst may be src */
 ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
-/* the value of a hexadecimal digit, or -1 */
+
+
+/* proctor_hex.c: hexadecimal digits */
+
+/* the value of a digit, or -1 */
 int proctor_hex(char c);
 /* two lower-case digits a byte; what follows them */
 char *proctor_hex_write(char *dst, const unsigned char *src, size_t len);

@@ -92,8 +92,8 @@ int proctor_merkle_check_tree(const proctor_merkle_proof_t *proof,
 
 
 /*
- * proctor_note.c: keys and signatures of signed notes (C2SP signed-note,
- * Ed25519).  A key's name is the gateway's: letters, digits and "._:/-", so
+ * proctor_note_key.c: the keys of signed notes (C2SP signed-note, Ed25519).  A
+ * key's name is the gateway's: letters, digits and "._:/-", so
  * that it stands in notes, URLs and file names as it is.
  */
 
@@ -133,6 +133,10 @@ void proctor_note_verifier_text(
 /* a text of one line, perhaps with its newline; OK, INVALID */
 int proctor_note_verifier_read(
     proctor_note_verifier_t *verifier, const char *text, size_t len);
+
+
+/* proctor_note.c: their signatures */
+
 /* the signature line over text, which ends with a newline, into
    buf[PROCTOR_NOTE_LINE]: its length; 0: libcrypto would not */
 #define PROCTOR_NOTE_LINE (PROCTOR_NOTE_NAME_MAX + 128)
@@ -216,6 +220,9 @@ typedef struct {
     proctor_hash_t sha256;
     proctor_line_start_t start;
 } proctor_line_t;
+
+/* where each record has its time, PROCTOR_TIME_LEN bytes */
+#define PROCTOR_LINE_TIME (sizeof("{\"v\":1,\"time\":\"") - 1)
 
 /* by a look at its beginning and its end: what a sealer can afford */
 proctor_line_e proctor_audit_line_kind(const char *line, size_t len);

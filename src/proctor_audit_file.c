@@ -261,6 +261,8 @@ proctor_audit_file_write(
 int
 proctor_audit_file_sync(proctor_audit_file_t *f)
 {
+    proctor_audit_file_t failed;
+
     if (fdatasync(f->fd) == -1) {
         f->err = errno;
         f->what = "fdatasync()";
@@ -279,7 +281,16 @@ proctor_audit_file_sync(proctor_audit_file_t *f)
 
 failed:
 
-    (void) proctor_audit_place_abandon(f);
+    /* begun at once: another writer could only say that it was moved */
+
+    failed = *f;
+
+    if (proctor_audit_place_abandon(f) == PROCTOR_OK) {
+        (void) proctor_audit_place_ensure(f);
+    }
+
+    f->err = failed.err;
+    f->what = failed.what;
 
     return PROCTOR_ERROR;
 }

@@ -30,13 +30,15 @@ typedef enum {
     PROCTOR_AUDIT_FILE_REASONS
 } proctor_audit_file_reason_e;
 
-/* What all writers know of the newest file; both may be called by a thread. */
+/* What all writers know of the newest file; may be called by threads. */
 
 typedef struct {
     /* the file before one that is begun now, and its last checkpoint: size 0:
        none is known; id "": nor is the file */
     void (*get)(void *data, char *id, proctor_merkle_head_t *head);
-    void (*set)(void *data, const char *id);
+    void (*set)(void *data, const char *id, ino_t ino);
+    /* a file of this id is another than the newest, whose id it has */
+    int (*is_copy)(void *data, const char *id, ino_t ino);
     void *data;
 } proctor_audit_newest_t;
 

@@ -156,6 +156,7 @@ proctor_audit_line_is_ours(const char *line, size_t len)
 {
     size_t i;
     int64_t seconds;
+    const char *time;
 
     for (i = 0; i < len; i++) {
         if (line[i] < ' ' || line[i] > '~') {
@@ -163,9 +164,14 @@ proctor_audit_line_is_ours(const char *line, size_t len)
         }
     }
 
-    return proctor_time_parse(
-               line + sizeof(PROCTOR_LINE_HEAD) - 1, PROCTOR_TIME_LEN, &seconds)
-           == PROCTOR_OK;
+    /* RFC 3339 has small letters, too; we do not */
+
+    time = line + PROCTOR_LINE_TIME;
+
+    return time[sizeof("2026-01-01") - 1] == 'T'
+           && time[PROCTOR_TIME_LEN - 1] == 'Z'
+           && proctor_time_parse(time, PROCTOR_TIME_LEN, &seconds)
+                  == PROCTOR_OK;
 }
 
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +75,7 @@ proctor_audit_make_begin(proctor_audit_file_t *f, int fd, const char *pin)
     size_t len;
     ssize_t n;
     char line[PROCTOR_AUDIT_LINE];
+    struct stat st;
 
     len = proctor_audit_make_start(f, line);
     n = write(fd, line, len);
@@ -83,17 +85,18 @@ proctor_audit_make_begin(proctor_audit_file_t *f, int fd, const char *pin)
         return proctor_audit_place_failed(f, "write()");
     }
 
+    if (fstat(fd, &st) == -1) {
+        return proctor_audit_place_failed(f, "fstat()");
+    }
+
     if (link(pin, f->path) == -1) {
         return (errno == EEXIST) ? PROCTOR_INVALID
                                  : proctor_audit_place_failed(f, "link()");
     }
 
     if (f->newest != NULL) {
-        f->newest->set(f->newest->data, f->id);
+        f->newest->set(f->newest->data, f->id, st.st_ino);
     }
-
-    /* so that finding it is no replacement of the one before by a copy */
-    f->id[0] = '\0';
 
     f->begun = 1;
     f->reason_begun = f->reason;

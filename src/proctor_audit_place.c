@@ -186,10 +186,9 @@ proctor_audit_place_adopt(proctor_audit_file_t *f, int fd)
         return proctor_audit_place_bad(f, f->reason, &st);
     }
 
-    /* a file of another inode with the id of ours is a copy */
-
     if (rc == PROCTOR_INVALID
-        || (f->ino != st.st_ino && memcmp(id, f->id, sizeof(id)) == 0)) {
+        || (f->newest != NULL
+            && f->newest->is_copy(f->newest->data, id, st.st_ino))) {
         return proctor_audit_place_bad(f, PROCTOR_AUDIT_FILE_REPLACED, &st);
     }
 
@@ -202,7 +201,7 @@ proctor_audit_place_adopt(proctor_audit_file_t *f, int fd)
     memcpy(f->id, id, sizeof(id));
 
     if (f->newest != NULL) {
-        f->newest->set(f->newest->data, id);
+        f->newest->set(f->newest->data, id, st.st_ino);
     }
 
     return PROCTOR_OK;

@@ -51,6 +51,7 @@ proctor_audit_prove(FILE *out, proctor_trail_t *trail, uint64_t number)
 
     file = &trail->files[0];
 
+    memset(&note, 0, sizeof(proctor_proof_note_t));
     memset(&prove, 0, sizeof(proctor_audit_prove_t));
     prove.number = number - 1;
 

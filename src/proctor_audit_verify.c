@@ -14,6 +14,15 @@
 #include "proctor_trail.h"
 
 
+/* of a time: "2026-01-01T00:00:00", and a Z */
+#define PROCTOR_VERIFY_SECONDS 19
+
+typedef struct {
+    proctor_verify_t *verify;
+    int full; /* it could take no more, but there is more */
+} proctor_audit_feed_t;
+
+
 static int proctor_audit_verify_file(FILE *out, proctor_trail_t *trail,
     proctor_trail_file_t *file, proctor_verify_t **before);
 static int proctor_audit_verify_lines(
@@ -24,6 +33,8 @@ static void proctor_audit_verify_open(
     proctor_trail_t *trail, const proctor_trail_file_t *file);
 static void proctor_audit_verify_say(
     FILE *out, const proctor_trail_file_t *file);
+static void proctor_audit_verify_where(
+    FILE *out, const proctor_verdict_t *verdict);
 static proctor_trail_exit_e proctor_audit_verify_code(proctor_verify_e kind);
 
 
@@ -121,32 +132,39 @@ static int
 proctor_audit_verify_lines(proctor_trail_file_t *file, proctor_verify_t *verify)
 {
     int rc;
-    proctor_verify_e beforehand;
     proctor_verdict_t verdict;
+    proctor_audit_feed_t feed = { verify, 0 };
 
-    rc = proctor_trail_read(file, proctor_audit_verify_piece, verify);
+    rc = proctor_trail_read(file, proctor_audit_verify_piece, &feed);
+
+    if (rc == PROCTOR_ERROR) {
+        return rc;
+    }
 
     proctor_verify_end(verify, &verdict);
-    beforehand = file->verdict.kind;
+
+    /* what is behind the last line that was read is not missing */
+
+    if (feed.full
+        && (verdict.kind <= PROCTOR_VERIFY_UNKNOWN
+            || verdict.kind == PROCTOR_VERIFY_TRUNCATED)) {
+        fprintf(stderr,
+            "proctor: %s: more intents are open or lines damaged at record %llu"
+            " than fit into memory\n",
+            file->path, (unsigned long long) verdict.records);
+        return PROCTOR_ERROR;
+    }
 
     /* what a line says by itself names a record; else what was known before */
 
-    if (verdict.kind <= PROCTOR_VERIFY_UNKNOWN && beforehand > verdict.kind) {
-        verdict.kind = beforehand;
+    if (verdict.kind <= PROCTOR_VERIFY_UNKNOWN
+        && file->verdict.kind > verdict.kind) {
+        verdict.kind = file->verdict.kind;
         verdict.first = file->verdict.first;
         verdict.last = file->verdict.last;
     }
 
     file->verdict = verdict;
-
-    if (rc == PROCTOR_ERROR && verdict.kind <= PROCTOR_VERIFY_UNKNOWN) {
-        fprintf(stderr,
-            "proctor: %s: cannot be judged behind record %llu: more open"
-            " intents or damaged lines than fit into memory, or no more of it"
-            "\n",
-            file->path, (unsigned long long) verdict.records);
-        return PROCTOR_ERROR;
-    }
 
     return PROCTOR_OK;
 }
@@ -155,7 +173,17 @@ proctor_audit_verify_lines(proctor_trail_file_t *file, proctor_verify_t *verify)
 static int
 proctor_audit_verify_piece(void *data, const char *bytes, size_t len)
 {
-    return proctor_verify_feed(data, bytes, len);
+    int rc;
+    proctor_audit_feed_t *feed = data;
+
+    rc = proctor_verify_feed(feed->verify, bytes, len);
+
+    if (rc == PROCTOR_ERROR) {
+        feed->full = 1;
+        rc = PROCTOR_INVALID;
+    }
+
+    return rc;
 }
 
 
@@ -180,6 +208,7 @@ proctor_audit_verify_open(
 static void
 proctor_audit_verify_say(FILE *out, const proctor_trail_file_t *file)
 {
+    char time[PROCTOR_TIME_LEN + 1];
     const proctor_verdict_t *verdict = &file->verdict;
     static const char *const words[] = { [PROCTOR_TRAIL_WHOLE] = "whole",
         [PROCTOR_TRAIL_TAMPERED] = "tampered",
@@ -190,14 +219,7 @@ proctor_audit_verify_say(FILE *out, const proctor_trail_file_t *file)
     fprintf(out, "%s: %s: ", file->path,
         words[proctor_audit_verify_code(verdict->kind)]);
 
-    if (verdict->first != 0 && verdict->first == verdict->last) {
-        fprintf(out, "record %llu: ", (unsigned long long) verdict->first);
-
-    } else if (verdict->first != 0) {
-        fprintf(out, "one of the records %llu to %llu: ",
-            (unsigned long long) verdict->first,
-            (unsigned long long) verdict->last);
-    }
+    proctor_audit_verify_where(out, verdict);
 
     if (verdict->kind > PROCTOR_VERIFY_UNKNOWN) {
         /* nothing behind it was looked at */
@@ -215,6 +237,11 @@ proctor_audit_verify_say(FILE *out, const proctor_trail_file_t *file)
         (unsigned long long) verdict->records,
         (unsigned long long) verdict->sealed);
 
+    if (file->sealed_us != 0) {
+        *proctor_time_format(time, file->sealed_us) = '\0';
+        fprintf(out, ", last at %.*sZ", PROCTOR_VERIFY_SECONDS, time);
+    }
+
     if (verdict->open != 0) {
         fprintf(out, ", %llu intents open", (unsigned long long) verdict->open);
     }
@@ -225,6 +252,20 @@ proctor_audit_verify_say(FILE *out, const proctor_trail_file_t *file)
     }
 
     fputc('\n', out);
+}
+
+
+static void
+proctor_audit_verify_where(FILE *out, const proctor_verdict_t *verdict)
+{
+    if (verdict->first != 0 && verdict->first == verdict->last) {
+        fprintf(out, "record %llu: ", (unsigned long long) verdict->first);
+
+    } else if (verdict->first != 0) {
+        fprintf(out, "one of the records %llu to %llu: ",
+            (unsigned long long) verdict->first,
+            (unsigned long long) verdict->last);
+    }
 }
 
 

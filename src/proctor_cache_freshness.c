@@ -18,6 +18,8 @@
 #define PROCTOR_CACHE_VALIDATOR_KEEP 600000
 
 
+static int64_t proctor_cache_keep(const proctor_cache_answer_t *answer,
+    const proctor_cache_freshness_t *freshness);
 static int proctor_cache_is_explicit(const proctor_cache_answer_t *answer);
 static void proctor_cache_explicit(
     const proctor_cache_answer_t *answer, proctor_cache_freshness_t *freshness);
@@ -37,7 +39,6 @@ proctor_cache_freshness(const proctor_cache_answer_t *answer,
     const proctor_cache_rule_t *rule, proctor_json_t *doc,
     proctor_cache_freshness_t *freshness, int64_t *keep)
 {
-    int64_t ttl, stale;
     proctor_cache_storable_e storable;
 
     storable = proctor_cache_storable(answer);
@@ -54,34 +55,48 @@ proctor_cache_freshness(const proctor_cache_answer_t *answer,
         proctor_cache_explicit(answer, freshness);
 
     } else {
-        ttl = proctor_cache_ttl(rule, doc);
+        freshness->lifetime = proctor_cache_ttl(rule, doc);
 
-        if (answer->status != 200 || ttl < 0
+        if (freshness->lifetime < 0 || answer->status != 200
             || proctor_cache_has_pragma(answer)) {
             return PROCTOR_CACHE_NO_TIME;
         }
-
-        freshness->lifetime = ttl;
     }
 
     proctor_cache_windows(answer, rule, freshness);
+    *keep = proctor_cache_keep(answer, freshness);
+
+    return (*keep > 0) ? PROCTOR_CACHE_STORABLE : PROCTOR_CACHE_NO_TIME;
+}
+
+
+/* ms for which it may be of use; 0 or less: it never is */
+
+static int64_t
+proctor_cache_keep(const proctor_cache_answer_t *answer,
+    const proctor_cache_freshness_t *freshness)
+{
+    int validator;
+    int64_t keep, stale;
+
+    validator = proctor_cache_has_validator(answer);
+
+    /* to be asked about each time, and nothing to ask with */
+    if ((freshness->flags & PROCTOR_CACHE_VALIDATE) && !validator) {
+        return 0;
+    }
 
     stale = (freshness->stale_if_error > freshness->stale_while_revalidate)
                 ? freshness->stale_if_error
                 : freshness->stale_while_revalidate;
 
-    if (proctor_cache_has_validator(answer)
-        && stale < PROCTOR_CACHE_VALIDATOR_KEEP) {
+    if (validator && stale < PROCTOR_CACHE_VALIDATOR_KEEP) {
         stale = PROCTOR_CACHE_VALIDATOR_KEEP;
     }
 
-    *keep = freshness->lifetime - freshness->age + stale;
+    keep = freshness->lifetime - freshness->age + stale;
 
-    if (*keep > PROCTOR_CACHE_KEEP_MAX) {
-        *keep = PROCTOR_CACHE_KEEP_MAX;
-    }
-
-    return (*keep > 0) ? PROCTOR_CACHE_STORABLE : PROCTOR_CACHE_NO_TIME;
+    return (keep < PROCTOR_CACHE_KEEP_MAX) ? keep : PROCTOR_CACHE_KEEP_MAX;
 }
 
 

@@ -7,7 +7,6 @@
  * the caller's buffer, keeps nothing, allocates nothing.
  */
 
-#include <endian.h>
 #include <string.h>
 
 #if defined(__SSE2__)
@@ -27,8 +26,6 @@ static inline int proctor_escape_ends(char *dst, const char *src, size_t len);
 static inline int proctor_escape_short(char *dst, const char *src, size_t len);
 static inline int proctor_escape_are_plain(uint64_t a, uint64_t b);
 
-
-static const char proctor_escape_digits[] = "0123456789abcdef";
 
 /* printable ASCII that stands for itself: not a quote, backslash or DEL */
 
@@ -121,14 +118,15 @@ proctor_escape_one(char dst[12], const char **src, size_t len)
 static char *
 proctor_escape_unit(char *dst, uint32_t unit)
 {
+    unsigned char bytes[2];
+
+    bytes[0] = (unsigned char) (unit >> 8);
+    bytes[1] = (unsigned char) unit;
+
     dst[0] = '\\';
     dst[1] = 'u';
-    dst[2] = proctor_escape_digits[unit >> 12];
-    dst[3] = proctor_escape_digits[(unit >> 8) & 0xf];
-    dst[4] = proctor_escape_digits[(unit >> 4) & 0xf];
-    dst[5] = proctor_escape_digits[unit & 0xf];
 
-    return dst + 6;
+    return proctor_hex_write(dst + 2, bytes, sizeof(bytes));
 }
 
 
@@ -187,57 +185,6 @@ proctor_unescape_percent(char *dst, const char *src, size_t len, int plus)
     }
 
     return out - dst;
-}
-
-
-int
-proctor_hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-
-    c |= 0x20; /* lower case */
-
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-
-/*
- * Four bytes become eight digits at once: each nibble is spread to a byte of
- * its own, and gets the distance to 'a' on top where it is over 9.
- */
-
-char *
-proctor_hex_write(char *dst, const unsigned char *src, size_t len)
-{
-    size_t i;
-    uint32_t four;
-    uint64_t w;
-
-    const uint64_t ones = UINT64_MAX / 255;
-
-    for (i = 0; i + 4 <= len; i += 4) {
-        memcpy(&four, src + i, sizeof(four));
-
-        w = le32toh(four);
-        w = (w | w << 16) & UINT64_C(0x0000ffff0000ffff);
-        w = (w | w << 8) & UINT64_C(0x00ff00ff00ff00ff);
-        w = (w >> 4 & UINT64_C(0x000f000f000f000f))
-            | (w & UINT64_C(0x000f000f000f000f)) << 8;
-        w += ones * '0' + ((w + ones * 6) >> 4 & ones) * ('a' - '0' - 10);
-        w = htole64(w);
-
-        memcpy(dst, &w, sizeof(w));
-        dst += sizeof(w);
-    }
-
-    for (; i < len; i++) {
-        *dst++ = proctor_escape_digits[src[i] >> 4];
-        *dst++ = proctor_escape_digits[src[i] & 0xf];
-    }
-
-    return dst;
 }
 
 

@@ -13,6 +13,7 @@
  */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "proctor_audit.h"
 
@@ -203,10 +204,8 @@ proctor_intents_grow(proctor_intents_table_t *table)
         return PROCTOR_ERROR;
     }
 
-    for (i = 0; i < table->nslots; i++) {
-        table->slots[i].at = PROCTOR_INTENTS_FREE;
-    }
-
+    /* all of them are free */
+    memset(table->slots, 0xff, table->nslots * sizeof(proctor_intent_t));
     table->count = 0;
 
     for (i = 0; i < old; i++) {

@@ -171,7 +171,7 @@ proctor_json_key_equal(
     proctor_json_bytes_t abytes, bbytes;
 
     if (!a->escaped && !b->escaped) {
-        return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+        return a->len == b->len && proctor_json_same(a->text, b->text, a->len);
     }
 
     proctor_json_bytes(&abytes, a);

@@ -235,6 +235,9 @@ struct proctor_schema_dependent_s {
     proctor_schema_dependent_t *next;
 };
 
+/* In the order in which a check asks: the first cache lines are all that it
+   touches of most schemas, and it touches many. */
+
 struct proctor_schema_s {
     uint8_t passes;  /* of the types, those that no other rule is about */
     uint8_t types;   /* allowed, as bits; 0: any */
@@ -246,24 +249,27 @@ struct proctor_schema_s {
     uint8_t named;  /* its rules are about members in `members` only */
     uint8_t faulty; /* something in it was reported */
     uint8_t visit;  /* of the search for endless references */
-    const char *type_phrase;
-    const proctor_schema_values_t *values[2]; /* enum, const */
-    const proctor_schema_number_t *bounds[PROCTOR_SCHEMA_BOUNDS];
-    const char *bound_texts[PROCTOR_SCHEMA_BOUNDS];
-    int64_t limits[PROCTOR_SCHEMA_LIMITS]; /* -1: none */
-    proctor_schema_t *subs[PROCTOR_SCHEMA_SUBS];
-    proctor_schema_list_t lists[PROCTOR_SCHEMA_LISTS];
-    const proctor_format_t *format;
-    proctor_schema_number_t range[2]; /* of a NUMBER format */
-    const proctor_regex_t *pattern;
-    const char *pattern_text;
-    proctor_schema_members_t *members; /* NULL: no rule speaks of names */
-    proctor_schema_pattern_t *patterns;
     uint32_t npatterns;
-    uint32_t nfields;
+    const char *error;                 /* x-proctor */
+    proctor_schema_members_t *members; /* NULL: no rule speaks of names */
     proctor_schema_dependent_t *dependents;
-    const char *error; /* x-proctor */
+    const proctor_schema_values_t *values[2]; /* enum, const */
+    const proctor_regex_t *pattern;
+    int64_t limits[PROCTOR_SCHEMA_LIMITS]; /* -1: none */
+    proctor_schema_list_t lists[PROCTOR_SCHEMA_LISTS];
+    proctor_schema_t *subs[PROCTOR_SCHEMA_SUBS];
+    const proctor_format_t *format;
+    const proctor_schema_number_t *bounds[PROCTOR_SCHEMA_BOUNDS];
+
+    /* from here on what only few have, or what is said of a violation */
+
+    proctor_schema_pattern_t *patterns;
+    proctor_schema_number_t range[2]; /* of a NUMBER format */
+    const char *type_phrase;
+    const char *bound_texts[PROCTOR_SCHEMA_BOUNDS];
+    const char *pattern_text;
     proctor_str_t *fields;
+    uint32_t nfields;
     const char *pointer;    /* in the document */
     proctor_schema_t *next; /* compiled before it */
 };
@@ -420,7 +426,7 @@ proctor_schema_member_slot(const proctor_schema_members_t *members,
 
         if (slot->name.data == NULL
             || (slot->hash == hash && slot->name.len == name->len
-                && memcmp(slot->name.data, name->data, name->len) == 0)) {
+                && proctor_json_same(slot->name.data, name->data, name->len))) {
             return slot;
         }
     }

@@ -19,6 +19,12 @@ typedef struct {
 static int proctor_schema_check_count(proctor_schema_check_t *c,
     const proctor_schema_t *s, int64_t count,
     const proctor_schema_path_t *path);
+static int proctor_schema_check_named(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node, const proctor_schema_path_t *path,
+    proctor_schema_marks_t *marks);
+static inline int proctor_schema_check_known(proctor_schema_check_t *c,
+    const proctor_schema_t *s, const proctor_schema_path_t *path,
+    proctor_schema_marks_t *marks, int *evaluated);
 static int proctor_schema_check_members(proctor_schema_check_t *c,
     const proctor_schema_t *s, uint32_t node, const proctor_schema_path_t *path,
     proctor_schema_marks_t *marks);
@@ -57,14 +63,17 @@ proctor_schema_check_object(proctor_schema_check_t *c,
         return rc;
     }
 
-    if (s->members != NULL || s->npatterns != 0
-        || s->subs[PROCTOR_SCHEMA_ADDITIONAL] != NULL
-        || s->subs[PROCTOR_SCHEMA_NAMES] != NULL) {
-        result = proctor_schema_check_members(c, s, node, path, &marks);
+    if (s->named) {
+        result = proctor_schema_check_named(c, s, node, path, &marks);
 
-        if (proctor_schema_check_stop(c, &rc, result)) {
-            return rc;
-        }
+    } else if (s->members != NULL || s->npatterns != 0
+               || s->subs[PROCTOR_SCHEMA_ADDITIONAL] != NULL
+               || s->subs[PROCTOR_SCHEMA_NAMES] != NULL) {
+        result = proctor_schema_check_members(c, s, node, path, &marks);
+    }
+
+    if (proctor_schema_check_stop(c, &rc, result)) {
+        return rc;
     }
 
     if (s->members == NULL) {
@@ -107,10 +116,13 @@ proctor_schema_check_count(proctor_schema_check_t *c, const proctor_schema_t *s,
 }
 
 
-/* a name that nothing is asked of is passed by: mostly its hash tells */
+/*
+ * The rules are about members by name only: one that nothing is asked of is
+ * passed by, mostly its hash tells.  Nearly all objects come here.
+ */
 static int
-proctor_schema_check_members(proctor_schema_check_t *c,
-    const proctor_schema_t *s, uint32_t node, const proctor_schema_path_t *path,
+proctor_schema_check_named(proctor_schema_check_t *c, const proctor_schema_t *s,
+    uint32_t node, const proctor_schema_path_t *path,
     proctor_schema_marks_t *marks)
 {
     int rc, result;
@@ -122,7 +134,7 @@ proctor_schema_check_members(proctor_schema_check_t *c,
     rc = PROCTOR_OK;
     nodes = c->doc->nodes;
     last = nodes[node].next;
-    hashes = (s->named && s->members != NULL) ? s->members->hashes : UINT64_MAX;
+    hashes = s->members->hashes;
     c->steps -= nodes[node].count;
     step.parent = path;
     step.index = 0;
@@ -133,6 +145,69 @@ proctor_schema_check_members(proctor_schema_check_t *c,
             continue;
         }
 
+        result = proctor_schema_check_known(c, s, &step, marks, NULL);
+
+        if (proctor_schema_check_stop(c, &rc, result)) {
+            return rc;
+        }
+    }
+
+    return rc;
+}
+
+
+/* *evaluated: 1 when the name has a schema of its own; NULL: never mind.
+   Inlined in both places, or the loop over members would call it for each */
+__attribute__((always_inline)) static inline int
+proctor_schema_check_known(proctor_schema_check_t *c, const proctor_schema_t *s,
+    const proctor_schema_path_t *path, proctor_schema_marks_t *marks,
+    int *evaluated)
+{
+    proctor_str_t name;
+    const proctor_schema_member_t *member;
+
+    if (proctor_schema_check_string(c, path->key, &name) != PROCTOR_OK) {
+        return PROCTOR_ERROR;
+    }
+
+    member = proctor_schema_member_slot(
+        s->members, &name, c->doc->nodes[path->key].count);
+
+    if (member->name.data != NULL && member->mark >= 0) {
+        marks->seen[member->mark / 64] |= UINT64_C(1) << member->mark % 64;
+    }
+
+    if (member->schema == NULL) {
+        return PROCTOR_OK;
+    }
+
+    if (evaluated != NULL) {
+        *evaluated = 1;
+    }
+
+    return proctor_schema_check_value(c, member->schema, path->key + 1, path);
+}
+
+
+static int
+proctor_schema_check_members(proctor_schema_check_t *c,
+    const proctor_schema_t *s, uint32_t node, const proctor_schema_path_t *path,
+    proctor_schema_marks_t *marks)
+{
+    int rc, result;
+    uint32_t last;
+    proctor_schema_path_t step;
+    const proctor_json_node_t *nodes;
+
+    rc = PROCTOR_OK;
+    nodes = c->doc->nodes;
+    last = nodes[node].next;
+    c->steps -= nodes[node].count;
+    step.parent = path;
+    step.index = 0;
+
+    for (step.key = node + 1; step.key < last;
+         step.key = nodes[step.key + 1].next) {
         result = proctor_schema_check_member(c, s, &step, marks);
 
         if (proctor_schema_check_stop(c, &rc, result)) {
@@ -150,37 +225,16 @@ proctor_schema_check_member(proctor_schema_check_t *c,
     proctor_schema_marks_t *marks)
 {
     int rc, result, evaluated;
-    proctor_str_t name;
-    const proctor_schema_member_t *member;
 
     rc = PROCTOR_OK;
     evaluated = 0;
 
     if (s->members != NULL) {
-        if (proctor_schema_check_string(c, path->key, &name) != PROCTOR_OK) {
-            return PROCTOR_ERROR;
+        result = proctor_schema_check_known(c, s, path, marks, &evaluated);
+
+        if (proctor_schema_check_stop(c, &rc, result)) {
+            return rc;
         }
-
-        member = proctor_schema_member_slot(
-            s->members, &name, c->doc->nodes[path->key].count);
-
-        if (member->name.data != NULL && member->mark >= 0) {
-            marks->seen[member->mark / 64] |= UINT64_C(1) << member->mark % 64;
-        }
-
-        if (member->schema != NULL) {
-            evaluated = 1;
-            result = proctor_schema_check_value(
-                c, member->schema, path->key + 1, path);
-
-            if (proctor_schema_check_stop(c, &rc, result)) {
-                return rc;
-            }
-        }
-    }
-
-    if (s->named) {
-        return rc;
     }
 
     if (s->npatterns != 0) {

@@ -14,6 +14,9 @@
 #include "proctor_seal.h"
 
 
+static int proctor_seal_damage_forget(proctor_seal_t *seal);
+
+
 int
 proctor_seal_damage(
     proctor_seal_t *seal, uint64_t bytes, const proctor_hash_t *sha256)
@@ -21,11 +24,12 @@ proctor_seal_damage(
     void *grown;
     proctor_seal_damaged_t *line;
 
-    if (seal->ndamaged == PROCTOR_SEAL_DAMAGED_MAX) {
+    if (seal->ndamaged == PROCTOR_SEAL_DAMAGED_MAX
+        && !proctor_seal_damage_forget(seal)) {
         return PROCTOR_ERROR;
     }
 
-    /* at each power of two the room doubles */
+    /* at each power of two the room doubles, up to the bound's */
 
     if ((seal->ndamaged & (seal->ndamaged - 1)) == 0) {
         grown = realloc(
@@ -49,6 +53,26 @@ proctor_seal_damage(
     seal->state.torn++;
 
     return PROCTOR_OK;
+}
+
+
+/* the oldest that was named: nobody will name it again; 0: there is none */
+
+static int
+proctor_seal_damage_forget(proctor_seal_t *seal)
+{
+    size_t i;
+
+    for (i = 0; i < seal->ndamaged; i++) {
+        if (seal->damaged[i].named) {
+            seal->ndamaged--;
+            memmove(&seal->damaged[i], &seal->damaged[i + 1],
+                (seal->ndamaged - i) * sizeof(proctor_seal_damaged_t));
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

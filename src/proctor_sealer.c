@@ -135,7 +135,7 @@ proctor_sealer_run(proctor_sealer_t *s, int64_t now_us)
     s->mine = 1;
 
     if (proctor_sealer_is_placed(s) != PROCTOR_OK
-        || proctor_sealer_file_scan(s) != PROCTOR_OK) {
+        || proctor_sealer_scan(s) != PROCTOR_OK) {
         return PROCTOR_ERROR;
     }
 
@@ -328,7 +328,8 @@ proctor_sealer_broken(proctor_sealer_t *s, proctor_sealer_file_t *file)
     if (proctor_audit_place_ensure(&s->out) == PROCTOR_OK
         && fstat(file->fd, &st) == 0 && st.st_ino == s->out.ino
         && st.st_dev == s->out.dev
-        && proctor_audit_place_abandon(&s->out) != PROCTOR_OK) {
+        && (proctor_audit_place_abandon(&s->out) != PROCTOR_OK
+            || proctor_audit_place_ensure(&s->out) != PROCTOR_OK)) {
         errno = s->out.err;
         return proctor_sealer_failed(s, s->out.what);
     }

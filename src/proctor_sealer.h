@@ -65,10 +65,16 @@ void proctor_sealer_free(proctor_sealer_t *s);
 /* OK; INVALID: another process seals; ERROR: what, err; some may be done */
 int proctor_sealer_run(proctor_sealer_t *s, int64_t now_us);
 
-/* proctor_sealer_file.c: one file */
+/* proctor_sealer_scan.c: which files */
 
 /* finds those that are not in the list; OK, ERROR */
-int proctor_sealer_file_scan(proctor_sealer_t *s);
+int proctor_sealer_scan(proctor_sealer_t *s);
+/* the name of a file's pin, into pin[PATH_MAX] */
+void proctor_sealer_scan_pin(
+    const proctor_sealer_t *s, const char *id, char *pin);
+
+/* proctor_sealer_file.c: one file */
+
 /* reads what was appended, up to a bound; OK; INVALID: it is not what was
    sealed; ERROR */
 int proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file);

@@ -109,6 +109,8 @@ proctor_trail_peek(proctor_trail_file_t *file)
     if (rc == PROCTOR_OK && entry.kind == PROCTOR_LINE_START) {
         file->started = 1;
         file->start = entry.start;
+        (void) proctor_time_parse(
+            line + PROCTOR_LINE_TIME, PROCTOR_TIME_LEN, &file->begun);
     }
 
     return rc;

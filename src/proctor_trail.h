@@ -15,6 +15,7 @@
 #define PROCTOR_TRAIL_PIECE 262144  /* bytes read at a time */
 #define PROCTOR_TRAIL_HEADS 4000000 /* checkpoints of one file */
 #define PROCTOR_TRAIL_KEYS  16
+#define PROCTOR_TRAIL_YOUNG 60 /* seconds: a file that may not be sealed yet */
 #define PROCTOR_TRAIL_NOTE  4096 /* bytes of one that is kept */
 #define PROCTOR_TRAIL_PATH  4096
 
@@ -47,9 +48,11 @@ typedef struct {
     int fd;
     int started; /* its first line is a start record: */
     proctor_line_start_t start;
-    int follows; /* the file before it in the trail is the one it names */
-    int linked;  /* it is in the trail's order already */
+    int64_t begun; /* Unix seconds, as its start record says */
+    int follows;   /* the file before it in the trail is the one it names */
+    int linked;    /* it is in the trail's order already */
     proctor_trail_heads_t heads; /* what was signed of it, by size */
+    int64_t sealed_us;           /* when it was last; 0: nothing says */
     proctor_verdict_t verdict;
 } proctor_trail_file_t;
 
@@ -83,7 +86,7 @@ int proctor_trail_read(
 
 /*
  * Hands to fn each file of checkpoints that may speak of this one: in its
- * directory, "<stem>.checkpoints" where its own name begins with <stem>.
+ * directory, "<stem>.checkpoints" where its own name is <stem> or rotated.
  * `own`: 1 when it is exactly "<file>.checkpoints".
  */
 int proctor_trail_beside(const proctor_trail_file_t *file,

@@ -3,7 +3,8 @@
  *
  * A rotated file has another name than the one its checkpoints were written
  * under, "audit.jsonl.1" instead of "audit.jsonl": so every file of checkpoints
- * in the directory is taken whose stem its name begins with.  Notes of leaves
+ * in the directory is taken whose stem its name begins with, up to a dot or a
+ * dash.  Notes of leaves
  * bear the file's id, which no rotation changes.
  */
 
@@ -28,6 +29,7 @@ static int proctor_trail_place(
     proctor_trail_place_t *place, const proctor_trail_file_t *file);
 static DIR *proctor_trail_list(const proctor_trail_place_t *place);
 static int proctor_trail_ends(const char *name, size_t len, const char *with);
+static int proctor_trail_begins(const char *name, const char *with, size_t len);
 static int proctor_trail_join(
     char *path, const proctor_trail_place_t *place, const char *name);
 
@@ -64,7 +66,7 @@ proctor_trail_beside(const proctor_trail_file_t *file,
 
         stem -= sizeof(PROCTOR_TRAIL_CHECKPOINTS) - 1;
 
-        if (strncmp(place.name, entry->d_name, stem) == 0
+        if (proctor_trail_begins(place.name, entry->d_name, stem)
             && proctor_trail_join(path, &place, entry->d_name)) {
             own = place.name[stem] == '\0';
             rc = fn(data, path, own);
@@ -114,6 +116,16 @@ proctor_trail_ends(const char *name, size_t len, const char *with)
     end = strlen(with);
 
     return len > end && strcmp(name + len - end, with) == 0;
+}
+
+
+/* the same name, or what a rotation makes of it: ".1", "-20260101" */
+
+static int
+proctor_trail_begins(const char *name, const char *with, size_t len)
+{
+    return strncmp(name, with, len) == 0
+           && (name[len] == '\0' || name[len] == '.' || name[len] == '-');
 }
 
 

@@ -179,6 +179,10 @@ proctor_trail_note(
         return PROCTOR_INVALID;
     }
 
+    if (checkpoint.time_us > reader->file->sealed_us) {
+        reader->file->sealed_us = checkpoint.time_us;
+    }
+
     if (notes->each != NULL) {
         notes->each(notes->data, note, len, &checkpoint);
     }

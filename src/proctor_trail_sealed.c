@@ -8,6 +8,7 @@
  */
 
 #include <string.h>
+#include <time.h>
 
 #include "proctor_trail.h"
 
@@ -26,6 +27,7 @@ static int proctor_trail_sealed_notes(const proctor_trail_sealed_t *sealed,
     const char *path, proctor_trail_notes_t *notes);
 static int proctor_trail_sealed_is_own(
     const proctor_line_start_t *start, const char *origin);
+static int proctor_trail_sealed_young(const proctor_trail_file_t *file);
 static int proctor_trail_sealed_next(const proctor_trail_sealed_t *sealed);
 static int proctor_trail_sealed_gap(const proctor_trail_sealed_t *sealed);
 static void proctor_trail_sealed_fault(
@@ -50,7 +52,8 @@ proctor_trail_sealed(
         return rc;
     }
 
-    if (trail->nkeys != 0 && file->heads.count == 0) {
+    if (trail->nkeys != 0 && file->heads.count == 0
+        && !proctor_trail_sealed_young(file)) {
         fprintf(out,
             "%s: no checkpoint of it is signed by a key that was"
             " given\n",
@@ -84,7 +87,8 @@ proctor_trail_sealed_beside(void *data, const char *path, int own)
     rc = proctor_trail_sealed_notes(sealed, path, &notes);
 
     if (rc == PROCTOR_OK && own && file->started && notes.notes != 0
-        && !proctor_trail_sealed_is_own(&file->start, notes.newest.origin)) {
+        && !proctor_trail_sealed_is_own(&file->start, notes.newest.origin)
+        && !proctor_trail_is_given(sealed->trail, notes.newest.origin)) {
         fprintf(sealed->out, "%s: the newest checkpoint is of another file\n",
             path);
         proctor_trail_sealed_fault(file, PROCTOR_VERIFY_CHANGED, 1);
@@ -160,6 +164,20 @@ proctor_trail_sealed_is_own(
                && strcmp(origin + len - PROCTOR_AUDIT_FILE_ID,
                       start->previous_file)
                       == 0);
+}
+
+
+/* begun just now, so says its start record; later that is no excuse */
+
+static int
+proctor_trail_sealed_young(const proctor_trail_file_t *file)
+{
+    int64_t now;
+
+    now = (int64_t) time(NULL);
+
+    return file->started && file->begun <= now
+           && now - file->begun <= PROCTOR_TRAIL_YOUNG;
 }
 
 

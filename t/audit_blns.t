@@ -97,7 +97,8 @@ sub jq {
         for my $target ("$base/?$text", "$base/$text/") {
             my $rid = Proctor::Test::rid();
             my $r = $t->raw($t->bytes(GET => $target, key => 'admin',
-                rid => $rid, headers => ['User-Agent', $text]));
+                rid => $rid, headers => ['User-Agent', $text,
+                    'X-Proctor-On-Behalf-Of', $text]));
             # nginx itself refuses some, before it knows of any API: no call
             $sent{$rid} = $target
                 unless ref $r->{json} eq 'HASH' && $r->{json}{message};

@@ -365,6 +365,44 @@ for (
     like $out, qr/tampered: record 12: /, '... is named';
 }
 
+# a read that fails, and more damage than anybody remembers, is no verdict
+{
+    sealed($trail, 1, \@lines);
+    my ($code, $out, $err) = audit('verify', $dir);
+    is $code, 4, 'a folder: 4';
+    like $err, qr/Is a directory/, '... says why';
+
+    open my $fh, '>>', $trail or die;
+    print {$fh} "x\n" x 5000;
+    close $fh;
+    ($code, $out, $err) = verify($trail);
+    is $code, 1, 'more damaged lines than fit into memory: the first is named';
+    like $out, qr/record 12: unreadable/, '... though';
+}
+
+# a file that has just begun has no checkpoint yet; one of old has
+{
+    my $young = "$dir/young.jsonl";
+    my $id = sprintf '%032x', 77;
+    for (['just begun', 0, time], ['an hour old', 1, time - 3600],
+        ['of tomorrow', 1, time + 86_400]) {
+        my ($what, $want, $at) = @$_;
+        my @at = gmtime $at;
+        my $begun = sprintf '%04d-%02d-%02dT%02d:%02d:%02d.000000Z',
+            $at[5] + 1900, $at[4] + 1, @at[3, 2, 1, 0];
+        spew($young, start(77) =~ s/(?<="time":")[^"]+/$begun/r);
+        is +(verify($young))[0], $want, "not sealed, but $what: $want";
+    }
+
+    # a name that only begins like another's is another
+    spew("$dir/you.checkpoints", "no checkpoint\n");
+    is +(audit('verify', $young))[0], 0, 'the checkpoints of another';
+    spew("$young.checkpoints", '');
+    rename $young, "$young-20260101" or die;
+    spew("$young.checkpoints", "no checkpoint\n");
+    is +(audit('verify', "$young-20260101"))[0], 2, 'those of a rotated file';
+}
+
 # several files
 {
     my ($one, $two, $three) = map { "$dir/many.jsonl$_" } '.2', '.1', '';

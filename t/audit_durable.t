@@ -250,6 +250,27 @@ for my $how ('close', 'reset') {
 }
 
 
+# what it created
+for my $case (
+    [{ json => { id => 'exp_new' } }, 'exp_new'],
+    [{ json => { id => 'exp_new' }, chunked => JSON::PP::true }, 'exp_new'],
+    [{ json => { details => { id => 'd_1' } } }, 'd_1'],
+    [{ json => { id => 7 } }], [{ body => '{"id":' }], [{ body => '' }],
+) {
+    my ($rule, $id) = @$case;
+    $t->sandbox->behave({ status => 201, %$rule });
+    my $r = $t->request(POST => "$base/", key => 'admin', json => {
+        dataset_id => 'd', workflow => [{ type => 't' }],
+        evaluator_ids => ['e'] });
+    is $r->{status}, 201, 'created';
+    my (undef, $outcome) = now($r);
+
+    # only what came with the header can be known
+    ok !defined $outcome->{created} || $outcome->{created} eq ($id // ''),
+        '... ' . ($outcome->{created} // 'nothing that is named');
+}
+
+
 # many at once share what the disk costs, and none is lost
 {
     $t->sandbox->behave({ %$ok, times => 0 });

@@ -132,7 +132,7 @@ sub run {
     # who was aborted has left its connections in the count
     is $t->nginx->stop, 0, "$where: nginx exits 0" if $aborts;
     push @{ $t->nginx->{expected} },
-        qr/malloc\(|posix_memalign\(/,
+        qr/malloc\(|posix_memalign\(|is not sealed/,
         $aborts ? qr/exited on signal 6/ : ();
     $t->stop;
 }

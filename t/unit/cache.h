@@ -117,4 +117,13 @@ cache_random(unsigned below)
     return (unsigned) ((state >> 11) % below);
 }
 
+
+/* NULL is only NULL */
+__attribute__((unused)) static int
+cache_same(const proctor_str_t *one, const proctor_str_t *two)
+{
+    return (one->data == NULL) == (two->data == NULL) && one->len == two->len
+           && (one->len == 0 || memcmp(one->data, two->data, one->len) == 0);
+}
+
 #endif /* UNIT_CACHE_H_INCLUDED */

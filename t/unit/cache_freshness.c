@@ -90,8 +90,10 @@ static const freshness_case_t freshness_cases[] = {
     { "Cache-Control: private, max-age=60", 200, PROCTOR_CACHE_PRIVATE, 0, -1 },
     { "Cache-Control: private=\"a\", max-age=60", 200, PROCTOR_CACHE_PRIVATE, 0,
         -1 },
-    { "Cache-Control: no-cache, max-age=60", 200, PROCTOR_CACHE_STORABLE, 60000,
-        60 },
+    { "Cache-Control: no-cache, max-age=60", 200, PROCTOR_CACHE_NO_TIME, 0,
+        -1 },
+    { "Cache-Control: no-cache, max-age=60\nLast-Modified: x", 200,
+        PROCTOR_CACHE_STORABLE, 60000, 660 },
     { "Cache-Control: no-cache", 200, PROCTOR_CACHE_NO_TIME, 0, -1 },
     { "Cache-Control: no-cache\nETag: \"a\"", 200, PROCTOR_CACHE_STORABLE, 0,
         600 },
@@ -242,6 +244,46 @@ test_age(void)
 
 /* an entry of lifetime 10 s, age 1 s when received, windows 5 s and 20 s */
 
+static const struct {
+    int64_t after; /* ms since it was received */
+    const char *request;
+    unsigned flags;
+    proctor_cache_use_e use;
+    int on_error;
+    int64_t fresh;
+} use_cases[] = {
+    { 0, "", 0, PROCTOR_CACHE_FRESH, 1, 9 },
+    { -5000, "", 0, PROCTOR_CACHE_FRESH, 1, 9 },
+    { 8999, "", 0, PROCTOR_CACHE_FRESH, 1, 0 },
+    { 9000, "", 0, PROCTOR_CACHE_BEHIND, 1, 0 },
+    { 9001, "", 0, PROCTOR_CACHE_BEHIND, 1, -1 },
+    { 13999, "", 0, PROCTOR_CACHE_BEHIND, 1, -5 },
+    { 14000, "", 0, PROCTOR_CACHE_STALE, 1, -5 },
+    { 28999, "", 0, PROCTOR_CACHE_STALE, 1, -20 },
+    { 29000, "", 0, PROCTOR_CACHE_STALE, 0, -20 },
+    { 0, "no-cache", 0, PROCTOR_CACHE_REQUEST, 0, 9 },
+    { 0, "max-age=0", 0, PROCTOR_CACHE_REQUEST, 0, 9 },
+    { 0, "max-age=1", 0, PROCTOR_CACHE_FRESH, 1, 9 },
+    { 1, "max-age=1", 0, PROCTOR_CACHE_REQUEST, 0, 8 },
+    { 0, "max-age=x", 0, PROCTOR_CACHE_REQUEST, 0, 9 },
+    { 0, "min-fresh=9", 0, PROCTOR_CACHE_FRESH, 1, 9 },
+    { 1, "min-fresh=9", 0, PROCTOR_CACHE_REQUEST, 0, 8 },
+    { 0, "min-fresh=x", 0, PROCTOR_CACHE_REQUEST, 0, 9 },
+    { 20000, "max-stale", 0, PROCTOR_CACHE_FRESH, 1, -11 },
+    { 20000, "max-stale=11", 0, PROCTOR_CACHE_FRESH, 1, -11 },
+    { 20001, "max-stale=11", 0, PROCTOR_CACHE_STALE, 1, -12 },
+    { 20000, "max-stale, no-cache", 0, PROCTOR_CACHE_STALE, 0, -11 },
+    { 20000, "max-stale, max-age=15", 0, PROCTOR_CACHE_STALE, 0, -11 },
+    { 20000, "max-stale", PROCTOR_CACHE_STRICT, PROCTOR_CACHE_STALE, 0, -11 },
+    { 10000, "", PROCTOR_CACHE_STRICT, PROCTOR_CACHE_STALE, 0, -1 },
+    { 0, "", PROCTOR_CACHE_STRICT, PROCTOR_CACHE_FRESH, 1, 9 },
+    { 0, "", PROCTOR_CACHE_VALIDATE, PROCTOR_CACHE_STALE, 0, 9 },
+    { 0, "max-stale", PROCTOR_CACHE_VALIDATE, PROCTOR_CACHE_STALE, 0, 9 },
+    { 10000, "max-age=5", 0, PROCTOR_CACHE_STALE, 0, -1 },
+    { 0, "only-if-cached", 0, PROCTOR_CACHE_FRESH, 1, 9 },
+};
+
+
 static void
 test_use(void)
 {
@@ -249,65 +291,28 @@ test_use(void)
     proctor_cache_control_t request;
     proctor_cache_verdict_t verdict;
     proctor_cache_freshness_t freshness;
-    static const struct {
-        int64_t after; /* ms since it was received */
-        const char *request;
-        unsigned flags;
-        proctor_cache_use_e use;
-        int on_error;
-        int64_t fresh;
-    } cases[] = {
-        { 0, "", 0, PROCTOR_CACHE_FRESH, 1, 9 },
-        { -5000, "", 0, PROCTOR_CACHE_FRESH, 1, 9 },
-        { 8999, "", 0, PROCTOR_CACHE_FRESH, 1, 0 },
-        { 9000, "", 0, PROCTOR_CACHE_BEHIND, 1, 0 },
-        { 9001, "", 0, PROCTOR_CACHE_BEHIND, 1, -1 },
-        { 13999, "", 0, PROCTOR_CACHE_BEHIND, 1, -5 },
-        { 14000, "", 0, PROCTOR_CACHE_STALE, 1, -5 },
-        { 28999, "", 0, PROCTOR_CACHE_STALE, 1, -20 },
-        { 29000, "", 0, PROCTOR_CACHE_STALE, 0, -20 },
-        { 0, "no-cache", 0, PROCTOR_CACHE_REQUEST, 0, 9 },
-        { 0, "max-age=0", 0, PROCTOR_CACHE_REQUEST, 0, 9 },
-        { 0, "max-age=1", 0, PROCTOR_CACHE_FRESH, 1, 9 },
-        { 1, "max-age=1", 0, PROCTOR_CACHE_REQUEST, 0, 8 },
-        { 0, "max-age=x", 0, PROCTOR_CACHE_REQUEST, 0, 9 },
-        { 0, "min-fresh=9", 0, PROCTOR_CACHE_FRESH, 1, 9 },
-        { 1, "min-fresh=9", 0, PROCTOR_CACHE_REQUEST, 0, 8 },
-        { 0, "min-fresh=x", 0, PROCTOR_CACHE_REQUEST, 0, 9 },
-        { 20000, "max-stale", 0, PROCTOR_CACHE_FRESH, 1, -11 },
-        { 20000, "max-stale=11", 0, PROCTOR_CACHE_FRESH, 1, -11 },
-        { 20001, "max-stale=11", 0, PROCTOR_CACHE_STALE, 1, -12 },
-        { 20000, "max-stale, no-cache", 0, PROCTOR_CACHE_STALE, 0, -11 },
-        { 20000, "max-stale, max-age=15", 0, PROCTOR_CACHE_STALE, 0, -11 },
-        { 20000, "max-stale", PROCTOR_CACHE_STRICT, PROCTOR_CACHE_STALE, 0,
-            -11 },
-        { 10000, "", PROCTOR_CACHE_STRICT, PROCTOR_CACHE_STALE, 0, -1 },
-        { 0, "", PROCTOR_CACHE_STRICT, PROCTOR_CACHE_FRESH, 1, 9 },
-        { 0, "", PROCTOR_CACHE_VALIDATE, PROCTOR_CACHE_STALE, 0, 9 },
-        { 0, "max-stale", PROCTOR_CACHE_VALIDATE, PROCTOR_CACHE_STALE, 0, 9 },
-        { 10000, "max-age=5", 0, PROCTOR_CACHE_STALE, 0, -1 },
-        { 0, "only-if-cached", 0, PROCTOR_CACHE_FRESH, 1, 9 },
-    };
 
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (i = 0; i < sizeof(use_cases) / sizeof(use_cases[0]); i++) {
         memset(&freshness, 0, sizeof(freshness));
         freshness.received = (int64_t) NOW * 1000;
         freshness.age = 1000;
         freshness.lifetime = 10000;
         freshness.stale_while_revalidate = 5000;
         freshness.stale_if_error = 20000;
-        freshness.flags = cases[i].flags;
+        freshness.flags = use_cases[i].flags;
 
         proctor_cache_control_init(&request);
         proctor_cache_control_parse(
-            &request, cases[i].request, strlen(cases[i].request));
+            &request, use_cases[i].request, strlen(use_cases[i].request));
         proctor_cache_use(&freshness, &request,
-            (int64_t) NOW * 1000 + cases[i].after, &verdict);
+            (int64_t) NOW * 1000 + use_cases[i].after, &verdict);
 
-        is_int(verdict.use, cases[i].use, "after %lld ms, \"%s\", flags %u",
-            (long long) cases[i].after, cases[i].request, cases[i].flags);
-        is_int(verdict.on_error, cases[i].on_error, "when the upstream fails");
-        is_int(verdict.fresh, cases[i].fresh, "what is left of it");
+        is_int(verdict.use, use_cases[i].use, "after %lld ms, \"%s\", flags %u",
+            (long long) use_cases[i].after, use_cases[i].request,
+            use_cases[i].flags);
+        is_int(
+            verdict.on_error, use_cases[i].on_error, "when the upstream fails");
+        is_int(verdict.fresh, use_cases[i].fresh, "what is left of it");
     }
 }
 

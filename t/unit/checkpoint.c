@@ -46,8 +46,8 @@ static void
 note_test_keys(void)
 {
     size_t i;
-    int wrong, read;
-    char pem[PROCTOR_NOTE_PEM], text[PROCTOR_NOTE_VERIFIER_TEXT + 2], c;
+    int wrong, read, c;
+    char pem[PROCTOR_NOTE_PEM], text[PROCTOR_NOTE_VERIFIER_TEXT + 2];
     const char *reason;
     proctor_note_signer_t loaded;
     proctor_note_verifier_t verifier;
@@ -82,7 +82,7 @@ note_test_keys(void)
         for (c = ' '; c < '~'; c++) {
             proctor_note_verifier_text(&signer.verifier, text);
             read = text[i] != c;
-            text[i] = c;
+            text[i] = (char) c;
             wrong +=
                 read
                 && proctor_note_verifier_read(&verifier, text, strlen(text))

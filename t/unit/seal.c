@@ -178,6 +178,39 @@ seal_test_torn(void)
 }
 
 
+/* named lines make room for others; those that nobody names do not */
+
+static void
+seal_test_torn_many(void)
+{
+    int i, rc;
+    struct {
+        size_t len;
+        char buf[PROCTOR_AUDIT_LINE];
+    } torn;
+    proctor_seal_t *seal;
+
+    seal = seal_of(trail.bytes, trail.at[3]);
+
+    for (i = 0; i < PROCTOR_SEAL_DAMAGED_MAX + 500; i++) {
+        (void) proctor_seal_feed(seal, "x\n", 2);
+        proctor_seal_each_torn(seal, seal_torn, &torn);
+        (void) proctor_seal_feed(seal, torn.buf, torn.len);
+    }
+
+    is_int(proctor_seal_state(seal)->size, 3 + 2 * i, "%d torn lines", i);
+    is_int(proctor_seal_state(seal)->torn, 0, "all of them named");
+
+    for (i = 0, rc = PROCTOR_OK; rc == PROCTOR_OK; i++) {
+        rc = proctor_seal_feed(seal, "x\n", 2);
+    }
+
+    is_int(rc, PROCTOR_ERROR, "too many that are not");
+    is_int(i, PROCTOR_SEAL_DAMAGED_MAX + 1, "end it");
+    proctor_seal_destroy(seal);
+}
+
+
 /* what a dying process leaves may look like a whole record from outside */
 
 static void
@@ -293,6 +326,7 @@ main(void)
     seal_test_pieces();
     seal_test_open();
     seal_test_torn();
+    seal_test_torn_many();
     seal_test_damage();
     seal_test_expected();
     seal_test_many();

@@ -34,7 +34,7 @@ package Proctor::Test;
 # answer is the API's own error shape with this status.  how: says (a pattern
 # for the sentence), fields ([...] of errors), code (Prefactor's).
 #
-# done() also checks, in every test: nothing at alert, crit or emerg and no
+# A test that kills workers sets {killed}.  done() also checks, in every test: nothing at alert, crit or emerg and no
 # sanitizer's word in the error log, all processes exit 0, no client connection
 # is left open, and no team token and no upstream key stands in any log,
 # the audit trail or a temporary file.  Everything is below one temporary
@@ -52,9 +52,12 @@ use Test::More ();
 
 use Proctor::Test::Http;
 use Proctor::Test::Nginx;
+use Proctor::Test::Records;
 use Proctor::Test::Sandbox;
 use Proctor::Test::Teams;
 use Proctor::Test::Wait qw(free_ports slurp wait_until);
+
+our @ISA = ('Proctor::Test::Records');
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $json = JSON::PP->new->utf8->canonical->allow_nonref->allow_bignum;
@@ -393,63 +396,6 @@ sub upstream {
 }
 
 
-# The audit record(s) of a request; waits until the first one is written.  Of a
-# durable operation: what its intent and its outcome say together.
-sub audit {
-    my ($self, $of) = @_;
-
-    my $rid = ref $of ? $of->{rid} : $of;
-    my $found = $self->{audit}{found};
-
-    wait_until("the audit record of $rid", sub {
-        $self->read_audit;
-        return $found->{$rid};
-    });
-
-    return wantarray ? @{ $found->{$rid} } : $found->{$rid}[0];
-}
-
-
-sub read_audit {
-    my ($self) = @_;
-
-    my $state = $self->{audit};
-
-    open my $fh, '<:raw', $self->{trail} or return;
-    seek $fh, $state->{offset}, 0;
-    while (defined(my $line = <$fh>)) {
-        last unless $line =~ /\n\z/;
-        $state->{offset} += length $line;
-        my $record = $json->decode($line);
-        my $intents = $state->{intents};
-
-        if ($record->{kind} eq 'intent') {
-            $intents->{ $record->{id} } = $record;
-            next;
-        }
-
-        $record = { %{ delete $intents->{ $record->{id} } }, %$record }
-            if $record->{kind} eq 'outcome';
-        push @{ $state->{found}{ $record->{rid} // '' } }, $record;
-    }
-}
-
-
-# Every audit line so far, as bytes.
-sub audit_lines {
-    my ($self) = @_;
-
-    return split /^/m, slurp($self->{trail});
-}
-
-
-sub access_lines {
-    my ($self) = @_;
-
-    return split /\n/, slurp("$self->{home}/access.log");
-}
-
-
 # Stops all and checks what must hold after every test.
 sub stop {
     my ($self) = @_;
@@ -459,7 +405,8 @@ sub stop {
     my $nginx = $self->{nginx};
 
     if ($nginx->{pid}) {
-        my $left = eval {
+        # whoever is killed never counts down
+        my $left = $self->{killed} || eval {
             wait_until('connections to end', sub {
                 $nginx->connections($self->{status_port}) == 1;
             });

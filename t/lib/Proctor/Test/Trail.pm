@@ -69,7 +69,8 @@ sub lines { map { split /^/m, slurp($_) } files($_[0]) }
 sub records {
     my ($t) = @_;
 
-    return grep { $_ } map { eval { $json->decode($_) } } lines($t);
+    return grep { ref eq 'HASH' && $_->{kind} }
+        map { eval { $json->decode($_) } } lines($t);
 }
 
 
@@ -97,6 +98,21 @@ sub whole {
     };
 
     return @verdict;
+}
+
+
+# Forgets what there is, so that what was damaged on purpose is not in the way.
+sub begin {
+    my ($t) = @_;
+
+    my $file = file($t);
+    rename $file, "$file.old";
+    wait_until('another file', sub { -s $file });
+    wait_until('one that is not sealed', sub {
+        my @pins = glob "$file.*.open";
+        return @pins == 1;
+    }, 20);
+    unlink grep { $_ ne $file } files($t);
 }
 
 

@@ -195,7 +195,7 @@ sub judge {
 sub blame {
     my ($hashes, $leaves, $sealed, $good) = @_;
 
-    my $end = $sealed->{size} < @$hashes ? $sealed->{size} : @$hashes + 1;
+    my $end = $sealed->{size} <= @$hashes ? $sealed->{size} : @$hashes + 1;
     my @noted = unpack '(a32)*', $leaves // '';
 
     if (@noted >= $sealed->{size}
