@@ -12,6 +12,7 @@
  *     cache_store.c    and stored
  *     cache_refresh.c  behind an answer that was stale
  *     cache_write.c    generations and marks around what changes something
+ *     cache_tell.c     that they have ended
  *     cache_script.c   the scripts
  *     cache_flight.c   one call upstream for all who ask the same
  *     cache_wait.c     the others
@@ -161,6 +162,7 @@ struct ngx_http_proctor_cache_worker_s {
     ngx_queue_t flights;
     ngx_queue_t asks;    /* what waits for Redis: cache_ask.c's, */
     ngx_queue_t stores;  /* cache_fill.c's, */
+    ngx_queue_t tells;   /* cache_tell.c's, */
     ngx_queue_t replays; /* cache_dirty.c's */
     ngx_event_t woken;   /* posted */
     ngx_event_t watch;   /* while there are flights */
@@ -299,10 +301,17 @@ typedef struct {
 } ngx_http_proctor_cache_change_t;
 
 ngx_int_t ngx_http_proctor_cache_change(ngx_http_proctor_cache_change_t *change,
-    const ngx_http_proctor_cache_groups_t *groups, const char *writer,
+    const ngx_http_proctor_cache_groups_t *groups, const proctor_str_t *writers,
     const proctor_str_t *places, ngx_uint_t nplaces);
 void ngx_http_proctor_cache_change_number(
     ngx_http_proctor_cache_change_t *change, int64_t n);
+
+/* ngx_http_proctor_cache_tell.c */
+
+/* the end of a write; NGX_ERROR or NGX_DECLINED: it is not told */
+ngx_int_t ngx_http_proctor_cache_tell(const ngx_http_proctor_cache_t *cache,
+    const ngx_http_proctor_cache_change_t *change);
+void ngx_http_proctor_cache_tell_exit(ngx_http_proctor_cache_worker_t *w);
 
 /* ngx_http_proctor_cache_flight.c */
 

@@ -68,6 +68,7 @@ ngx_http_proctor_cache_area_init(
     ngx_queue_init(&w->flights);
     ngx_queue_init(&w->asks);
     ngx_queue_init(&w->stores);
+    ngx_queue_init(&w->tells);
     ngx_queue_init(&w->replays);
 
     w->woken.data = w;
@@ -261,6 +262,7 @@ ngx_http_proctor_cache_area_exit(ngx_http_proctor_cache_worker_t *w)
     ngx_http_proctor_cache_wait_exit(w);
     ngx_http_proctor_cache_ask_exit(w);
     ngx_http_proctor_cache_store_exit(w);
+    ngx_http_proctor_cache_tell_exit(w);
     ngx_http_proctor_cache_dirty_exit(w);
 
     if (w->watch.timer_set) {

@@ -17,8 +17,6 @@
 #define NGX_HTTP_PROCTOR_CACHE_REPLAY 100  /* ms */
 #define NGX_HTTP_PROCTOR_CACHE_RESENT 1000 /* ms: a replay got no answer */
 #define NGX_HTTP_PROCTOR_CACHE_BATCH  4
-#define NGX_HTTP_PROCTOR_CACHE_CHANGES                                         \
-    (NGX_HTTP_PROCTOR_CACHE_BATCH * NGX_HTTP_PROCTOR_CACHE_WRITERS)
 #define NGX_HTTP_PROCTOR_CACHE_CLOCKS 60000 /* ms: gateways differ by less */
 
 
@@ -84,6 +82,7 @@ void
 ngx_http_proctor_cache_dirty_begin(ngx_http_proctor_cache_worker_t *w,
     const ngx_http_proctor_cache_groups_t *groups, const char *writer)
 {
+    char *writers;
     int64_t until;
     ngx_uint_t i;
     ngx_http_proctor_cache_dirt_t *dirt;
@@ -105,9 +104,11 @@ ngx_http_proctor_cache_dirty_begin(ngx_http_proctor_cache_worker_t *w,
         dirt->writes++;
         dirt->until = ngx_current_msec + NGX_HTTP_PROCTOR_CACHE_MARK_TTL;
 
-        ngx_memmove(dirt->writers[1], dirt->writers[0],
-            (NGX_HTTP_PROCTOR_CACHE_WRITERS - 1) * PROCTOR_CACHE_GEN_LEN);
-        ngx_memcpy(dirt->writers[0], writer, PROCTOR_CACHE_GEN_LEN);
+        writers =
+            dirt->writers[dirt->nwriters % NGX_HTTP_PROCTOR_CACHE_WRITERS];
+        ngx_memcpy(writers, writer, PROCTOR_CACHE_GEN_LEN);
+        writers[PROCTOR_CACHE_GEN_LEN] = ' ';
+        dirt->nwriters++;
     }
 
     ngx_http_proctor_zone_unlock(w->zone);
@@ -277,16 +278,17 @@ ngx_http_proctor_cache_dirty_send(
     ngx_http_proctor_cache_worker_t *w, ngx_http_proctor_cache_replay_t *replay)
 {
     u_char *p;
-    ngx_uint_t i, j, n;
+    ngx_uint_t i;
+    proctor_str_t writers;
     ngx_http_proctor_cache_dirt_t *dirt;
     ngx_http_proctor_cache_groups_t groups;
     u_char marks[NGX_HTTP_PROCTOR_CACHE_BATCH][NGX_HTTP_PROCTOR_CACHE_KEY + 1];
-    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_CACHE_CHANGES];
-    ngx_http_proctor_cache_change_t changes[NGX_HTTP_PROCTOR_CACHE_CHANGES];
+    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_CACHE_BATCH];
+    ngx_http_proctor_cache_change_t changes[NGX_HTTP_PROCTOR_CACHE_BATCH];
 
     groups.n = 1;
 
-    for (i = 0, n = 0; i < replay->n; i++) {
+    for (i = 0; i < replay->n; i++) {
         dirt = &replay->dirt[i];
 
         p = ngx_cpymem(marks[i], dirt->key, dirt->prefix);
@@ -299,30 +301,27 @@ ngx_http_proctor_cache_dirty_send(
         groups.list[0].mark.data = (char *) marks[i];
         groups.list[0].mark.len = (size_t) (p - marks[i]);
 
-        for (j = 0; j < NGX_HTTP_PROCTOR_CACHE_WRITERS; j++) {
+        writers.data = dirt->writers[0];
+        writers.len = ngx_min(dirt->nwriters, NGX_HTTP_PROCTOR_CACHE_WRITERS)
+                      * sizeof(dirt->writers[0]);
 
-            if (dirt->writers[j][0] == '\0') {
-                continue;
-            }
-
-            if (ngx_http_proctor_cache_change(&changes[n], &groups,
-                    dirt->writers[j], &groups.list[0].gen, 1)
-                != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-            ngx_http_proctor_cache_change_number(&changes[n], 1);
-            commands[n].argv = changes[n].argv;
-            commands[n].argc = changes[n].argc;
-            commands[n++].script = w->mcf->cache_end;
+        if (ngx_http_proctor_cache_change(
+                &changes[i], &groups, &writers, &groups.list[0].gen, 1)
+            != NGX_OK) {
+            return NGX_ERROR;
         }
+
+        ngx_http_proctor_cache_change_number(&changes[i], 1);
+        commands[i].argv = changes[i].argv;
+        commands[i].argc = changes[i].argc;
+        commands[i].script = w->mcf->cache_end;
     }
 
     replay->call.handler = ngx_http_proctor_cache_dirty_replayed;
     replay->call.data = replay;
 
     if (ngx_http_proctor_redis_send(
-            w->mcf->worker->redis, &replay->call, commands, n)
+            w->mcf->worker->redis, &replay->call, commands, replay->n)
         != NGX_OK) {
         return NGX_DECLINED;
     }

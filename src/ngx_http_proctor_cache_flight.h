@@ -18,8 +18,8 @@
 #define NGX_HTTP_PROCTOR_CACHE_WORKERS 64 /* a bit each in `waiting` */
 #define NGX_HTTP_PROCTOR_CACHE_SETS    64
 #define NGX_HTTP_PROCTOR_CACHE_WAYS    4
-#define NGX_HTTP_PROCTOR_CACHE_DIRTY   48
-#define NGX_HTTP_PROCTOR_CACHE_WRITERS 2
+#define NGX_HTTP_PROCTOR_CACHE_DIRTY   32
+#define NGX_HTTP_PROCTOR_CACHE_WRITERS 24
 #define NGX_HTTP_PROCTOR_CACHE_KEY     192 /* bytes of a generation's */
 #define NGX_HTTP_PROCTOR_CACHE_NAME    24 /* of a socket, chosen by the system */
 
@@ -81,7 +81,8 @@ typedef struct {
     size_t len;
     char key[NGX_HTTP_PROCTOR_CACHE_KEY]; /* the generation's */
     /* the last writers, whose marks Redis may have made after all */
-    char writers[NGX_HTTP_PROCTOR_CACHE_WRITERS][PROCTOR_CACHE_GEN_LEN];
+    ngx_uint_t nwriters;
+    char writers[NGX_HTTP_PROCTOR_CACHE_WRITERS][PROCTOR_CACHE_GEN_LEN + 1];
 } ngx_http_proctor_cache_dirt_t;
 
 struct ngx_http_proctor_cache_area_s {

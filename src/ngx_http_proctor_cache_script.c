@@ -16,7 +16,8 @@
 #include <openssl/rand.h>
 
 
-/* a mark's list without one writer and without those whose time is over */
+/* a mark's list without some writers (all of one width, apart) and without
+   those whose time is over */
 
 #define NGX_HTTP_PROCTOR_CACHE_MARK                                            \
     "local t = redis.call('TIME')\n"                                           \
@@ -25,7 +26,7 @@
     "  local text, kept, found = redis.pcall('GET', key), {}, false\n"         \
     "  if type(text) ~= 'string' then text = '' end\n"                         \
     "  for who, till in string.gmatch(text, '(%x+):(%d+)') do\n"               \
-    "    if who == id then found = true\n"                                     \
+    "    if string.find(id, who, 1, true) then found = true\n"                 \
     "    elseif tonumber(till) > now then\n"                                   \
     "      kept[#kept + 1] = who .. ':' .. till\n"                             \
     "    end\n"                                                                \
@@ -105,7 +106,7 @@ const proctor_str_t ngx_http_proctor_cache_script_fill =
 
 ngx_int_t
 ngx_http_proctor_cache_change(ngx_http_proctor_cache_change_t *change,
-    const ngx_http_proctor_cache_groups_t *groups, const char *writer,
+    const ngx_http_proctor_cache_groups_t *groups, const proctor_str_t *writers,
     const proctor_str_t *places, ngx_uint_t nplaces)
 {
     ngx_uint_t i;
@@ -135,8 +136,7 @@ ngx_http_proctor_cache_change(ngx_http_proctor_cache_change_t *change,
     ngx_http_proctor_cache_change_number(
         change, NGX_HTTP_PROCTOR_CACHE_GEN_TTL);
 
-    change->argv[change->argc].data = writer;
-    change->argv[change->argc++].len = PROCTOR_CACHE_GEN_LEN;
+    change->argv[change->argc++] = *writers;
 
     return NGX_OK;
 }

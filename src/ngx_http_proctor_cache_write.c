@@ -33,6 +33,7 @@ ngx_int_t
 ngx_http_proctor_cache_write(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
     ngx_int_t rc;
+    proctor_str_t writer;
     ngx_http_proctor_cache_t *cache = ctx->cache;
     ngx_http_proctor_redis_command_t command;
     ngx_http_proctor_cache_change_t change;
@@ -51,11 +52,14 @@ ngx_http_proctor_cache_write(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         cache->status = NGX_HTTP_PROCTOR_CACHE_METHOD;
     }
 
+    writer.data = cache->writer;
+    writer.len = PROCTOR_CACHE_GEN_LEN;
+
     if (ngx_http_proctor_cache_key_groups(r, ctx, ctx->operation->invalidates)
             != NGX_OK
         || ngx_http_proctor_cache_random(cache->writer) != NGX_OK
         || ngx_http_proctor_cache_change(
-               &change, &cache->groups, cache->writer, NULL, 0)
+               &change, &cache->groups, &writer, NULL, 0)
                != NGX_OK) {
         return NGX_ERROR;
     }
@@ -188,28 +192,24 @@ ngx_http_proctor_cache_write_end(
 {
     ngx_int_t rc;
     ngx_uint_t nplaces;
-    proctor_str_t places[NGX_HTTP_PROCTOR_CACHE_PLACES];
+    proctor_str_t writer, places[NGX_HTTP_PROCTOR_CACHE_PLACES];
     ngx_http_proctor_cache_t *cache = ctx->cache;
-    ngx_http_proctor_redis_command_t command;
     ngx_http_proctor_cache_change_t change;
 
+    writer.data = cache->writer;
+    writer.len = PROCTOR_CACHE_GEN_LEN;
     cache->ended = 1;
     nplaces =
         answered ? ngx_http_proctor_cache_write_places(r, ctx, places) : 0;
 
     rc = ngx_http_proctor_cache_change(
-        &change, &cache->groups, cache->writer, places, nplaces);
+        &change, &cache->groups, &writer, places, nplaces);
 
     if (rc == NGX_OK) {
         ngx_http_proctor_cache_change_number(
             &change, (int64_t) cache->groups.n);
 
-        command.argv = change.argv;
-        command.argc = change.argc;
-        command.script = cache->w->mcf->cache_end;
-
-        rc = ngx_http_proctor_redis_send(
-            cache->w->mcf->worker->redis, NULL, &command, 1);
+        rc = ngx_http_proctor_cache_tell(cache, &change);
     }
 
     if (rc != NGX_OK && !cache->deferred) {

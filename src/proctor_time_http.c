@@ -103,7 +103,7 @@ proctor_time_form(const char *s, size_t len, size_t *weekday)
 {
     const char *comma;
 
-    comma = memchr(s, ',', len);
+    comma = (len == 0) ? NULL : memchr(s, ',', len);
 
     if (comma == NULL) {
         *weekday = (len < 3) ? len : 3;
