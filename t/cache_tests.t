@@ -55,13 +55,14 @@ my $t = Proctor::Test->new(
             . "upstream origin { server 127.0.0.1:$port max_fails=0; }\n";
     },
     locations => sub {
-        Proctor::Test::Status::location() . <<"EOT";
-        location ~ ^/(config|state|test)/ {
+        join '', Proctor::Test::Status::location(), map { <<"EOT" }
+        location /$_/ {
             proctor suite;
             if_modified_since before;
             proxy_pass http://origin;
         }
 EOT
+            qw(config state test);
     },
 );
 becomes($t, 'ready');
