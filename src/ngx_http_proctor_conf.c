@@ -77,6 +77,12 @@ ngx_http_proctor_conf_init_main(ngx_conf_t *cf, void *conf)
         return NGX_CONF_OK;
     }
 
+    if (mcf->audit == NULL) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+            "proctor audit: without \"proctor_audit\" nobody can tell who did "
+            "what, durable operations are not written down");
+    }
+
     if (ngx_http_proctor_conf_compile_teams(cf, mcf) != NGX_OK
         || ngx_http_proctor_quota_init(cf, mcf) != NGX_OK
         || ngx_http_proctor_cache_init(cf, mcf) != NGX_OK) {
