@@ -13,6 +13,8 @@
  * case, for a verifier in another language to agree with or not.
  */
 
+#define _GNU_SOURCE
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -275,7 +277,8 @@ tamper_test_rewritten(void)
     wrong = 0;
 
     for (k = 1; k < trail.n; k += 7) {
-        byte = strstr(trail.bytes + trail.at[k], "192.0.2.7");
+        byte = memmem(trail.bytes + trail.at[k], trail.at[k + 1] - trail.at[k],
+            "192.0.2.7", 9);
         *byte = '2';
         leaf = trail.leaves[k];
         proctor_merkle_leaf(trail.bytes + trail.at[k],
