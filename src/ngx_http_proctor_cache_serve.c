@@ -277,17 +277,25 @@ ngx_http_proctor_cache_serve_age(
         return NGX_ERROR;
     }
 
-    value.len = (size_t) (ngx_sprintf(value.data, "%L", cache->verdict.age)
-                          - value.data);
+    value.len = (size_t) (proctor_decimal_write((char *) value.data,
+                              (uint64_t) cache->verdict.age)
+                          - (char *) value.data);
 
     return ngx_http_proctor_header_add(r, "Age", &value);
+}
+
+
+static u_char *
+ngx_http_proctor_cache_text(u_char *p, const char *text)
+{
+    return ngx_cpymem(p, text, ngx_strlen(text));
 }
 
 
 ngx_int_t
 ngx_http_proctor_cache_say(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    u_char *p, *last;
+    u_char *p;
     ngx_str_t value;
     ngx_http_proctor_cache_t *cache = ctx->cache;
     const ngx_http_proctor_cache_said_t *how;
@@ -311,25 +319,30 @@ ngx_http_proctor_cache_say(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     }
 
     value.data = p;
-    last = p + NGX_HTTP_PROCTOR_CACHE_STATUS_SIZE;
 
-    p = ngx_slprintf(p, last, "proctor; %s",
-        cache->collapsed ? "fwd=uri-miss; collapsed" : how->how);
+    p = ngx_http_proctor_cache_text(p, "proctor; ");
+    p = ngx_http_proctor_cache_text(
+        p, cache->collapsed ? "fwd=uri-miss; collapsed" : how->how);
 
     if (cache->fwd_status != 0) {
-        p = ngx_slprintf(p, last, "; fwd-status=%ui", cache->fwd_status);
+        p = ngx_http_proctor_cache_text(p, "; fwd-status=");
+        p = (u_char *) proctor_decimal_write((char *) p, cache->fwd_status);
     }
 
     if (how->ttl) {
-        p = ngx_slprintf(p, last, "; ttl=%L", cache->verdict.fresh);
+        p = ngx_http_proctor_cache_text(
+            p, cache->verdict.fresh < 0 ? "; ttl=-" : "; ttl=");
+        p = (u_char *) proctor_decimal_write(
+            (char *) p, (uint64_t) llabs(cache->verdict.fresh));
     }
 
     if (cache->fill != NULL) {
-        p = ngx_slprintf(p, last, "; stored");
+        p = ngx_http_proctor_cache_text(p, "; stored");
     }
 
     if (how->detail != NULL) {
-        p = ngx_slprintf(p, last, "; detail=%s", how->detail);
+        p = ngx_http_proctor_cache_text(p, "; detail=");
+        p = ngx_http_proctor_cache_text(p, how->detail);
     }
 
     value.len = (size_t) (p - value.data);

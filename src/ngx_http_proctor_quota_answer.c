@@ -120,41 +120,49 @@ static ngx_int_t
 ngx_http_proctor_quota_headers(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
+    u_char *p, *l;
     size_t size;
     ngx_uint_t i;
-    const char *comma;
     ngx_str_t policy, left;
     ngx_http_proctor_quota_t *q = ctx->quota;
     ngx_http_proctor_quota_row_t *row;
 
     for (i = 0, size = 0; i < q->n; i++) {
-        size += q->rows[i].quota->name.len + sizeof(", \"\";r=;t=")
-                + 2 * NGX_INT64_LEN;
+        size += q->rows[i].quota->policy.len + sizeof(", \"\";r=;t=")
+                + 2 * PROCTOR_DECIMAL_LEN;
     }
 
-    policy.data = ngx_pnalloc(r->pool, size);
-    left.data = ngx_pnalloc(r->pool, size);
-    if (policy.data == NULL || left.data == NULL) {
+    policy.data = ngx_pnalloc(r->pool, 2 * size);
+    if (policy.data == NULL) {
         return NGX_ERROR;
     }
 
-    policy.len = 0;
-    left.len = 0;
+    left.data = policy.data + size;
+    p = policy.data;
+    l = left.data;
 
     for (i = 0; i < q->n; i++) {
         row = &q->rows[i];
-        comma = (i == 0) ? "" : ", ";
 
-        policy.len =
-            ngx_sprintf(policy.data + policy.len, "%s\"%*s\";q=%uD;w=%uD",
-                comma, row->quota->name.len, row->quota->name.data,
-                row->quota->limit.limit, row->quota->limit.seconds)
-            - policy.data;
-        left.len = ngx_sprintf(left.data + left.len, "%s\"%*s\";r=%L;t=%L",
-                       comma, row->quota->name.len, row->quota->name.data,
-                       row->left, (row->reset + 999) / 1000)
-                   - left.data;
+        if (i != 0) {
+            p = ngx_cpymem(p, ", ", 2);
+            l = ngx_cpymem(l, ", ", 2);
+        }
+
+        p = ngx_cpymem(p, row->quota->policy.data, row->quota->policy.len);
+
+        *l++ = '"';
+        l = ngx_cpymem(l, row->quota->name.data, row->quota->name.len);
+        l = ngx_cpymem(l, "\";r=", 4);
+        l = (u_char *) proctor_decimal_write(
+            (char *) l, (uint64_t) ngx_max(row->left, 0));
+        l = ngx_cpymem(l, ";t=", 3);
+        l = (u_char *) proctor_decimal_write(
+            (char *) l, (uint64_t) (row->reset + 999) / 1000);
     }
+
+    policy.len = (size_t) (p - policy.data);
+    left.len = (size_t) (l - left.data);
 
     if (ngx_http_proctor_header_add(r, "RateLimit-Policy", &policy) != NGX_OK) {
         return NGX_ERROR;

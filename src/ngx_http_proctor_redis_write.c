@@ -207,17 +207,8 @@ ngx_http_proctor_redis_write_arg(u_char *p, const char *data, size_t len)
 static u_char *
 ngx_http_proctor_redis_write_head(u_char *p, u_char type, size_t n)
 {
-    u_char digits[NGX_SIZE_T_LEN], *d;
-
-    d = digits + sizeof(digits);
-
-    do {
-        *--d = (u_char) ('0' + n % 10);
-        n /= 10;
-    } while (n != 0);
-
     *p++ = type;
-    p = ngx_cpymem(p, d, digits + sizeof(digits) - d);
+    p = (u_char *) proctor_decimal_write((char *) p, n);
     *p++ = CR;
     *p++ = LF;
 

@@ -526,12 +526,13 @@ void proctor_budget_take(
 
 typedef struct {
     proctor_limit_t limit;
-    proctor_str_t name; /* "calls"; of an account's: empty */
-    proctor_str_t key;  /* "proctor:{team}:quota:calls:60" */
-    proctor_str_t row;  /* the same of slices */
-    proctor_str_t more; /* the same of reservations */
-    proctor_str_t per;  /* "60", "day", "month" */
-    int accepted;       /* charged when the upstream accepted */
+    proctor_str_t name;   /* "calls"; of an account's: empty */
+    proctor_str_t key;    /* "proctor:{team}:quota:calls:60" */
+    proctor_str_t row;    /* the same of slices */
+    proctor_str_t more;   /* the same of reservations */
+    proctor_str_t per;    /* "60", "day", "month" */
+    proctor_str_t policy; /* of a team's: "\"calls\";q=600;w=60" */
+    int accepted;         /* charged when the upstream accepted */
     const proctor_operation_t **operations;
     unsigned noperations; /* 0: all of them */
     unsigned index;       /* among all quotas and limits */
@@ -880,6 +881,13 @@ ptrdiff_t proctor_unescape_percent(
 int proctor_hex(char c);
 /* two lower-case digits a byte; what follows them */
 char *proctor_hex_write(char *dst, const unsigned char *src, size_t len);
+
+
+/* proctor_decimal.c: decimal digits */
+
+#define PROCTOR_DECIMAL_LEN (sizeof("18446744073709551615") - 1)
+/* at most so many; what follows them */
+char *proctor_decimal_write(char *dst, uint64_t value);
 
 
 /* proctor_base64.c: RFC 4648, section 4, with its padding */

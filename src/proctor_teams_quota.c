@@ -326,6 +326,11 @@ proctor_teams_check_quota(proctor_document_t *doc, const proctor_where_t *at,
         proctor_arena_printf(
             doc->arena, "proctor:{%s}:%s:%s:%s", owner, all->more, name, per),
         &quota->more);
+    proctor_teams_key_str(doc, at,
+        proctor_arena_printf(doc->arena, "\"%.*s\";q=%u;w=%u",
+            (int) quota->name.len, quota->name.len ? quota->name.data : "",
+            quota->limit.limit, quota->limit.seconds),
+        &quota->policy);
 
     quota->index = state->teams->nquotas++;
 

@@ -163,13 +163,22 @@ for my $how ('USR1', 'alone') {
 for my $to (0, 500) {
     call($t) for 1 .. 3;
     my $id = start_of($file)->{file};
+    my $records = () = slurp($file) =~ /\n/g;
+    wait_until('a checkpoint over all of it', sub {
+        slurp("$file.checkpoints") =~ m{/$id\n$records\n};
+    });
     truncate $file, $to;
     is call($t), 200, "cut to $to bytes: the next call has a file";
     is start_of($file)->{reason}, 'shrunk', '... that says why';
-    ok $to == 0 || -e "$file.shrunk-$id", '... what is left is evidence';
+    my $before = start_of($file)->{previous};
+    is "$before->{file} $before->{size}", "$id $records",
+        '... and what there was';
+    if ($to) {
+        ok -e "$file.shrunk-$id", '... what is left is evidence';
+        isnt scalar(Proctor::Test::Trail::verify($t)), 0,
+            '... and nobody is told that all is well';
+    }
     unlink "$file.shrunk-$id";
-    my ($status) = Proctor::Test::Trail::verify($t);
-    isnt $status, 0, '... and nobody is told that all is well';
     Proctor::Test::Trail::begin($t);
 }
 
