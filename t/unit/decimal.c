@@ -21,7 +21,7 @@ main(void)
         end = proctor_decimal_write(got, values[i]);
         *end = '\0';
         snprintf(want, sizeof(want), "%" PRIu64, values[i]);
-        is_str(got, want, "%s", want);
+        is_str(got, want, "digits of %s", want);
     }
 
     return done_testing();
