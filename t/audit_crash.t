@@ -32,7 +32,7 @@ sub begin {
 
     %told = ();
     my $t = Proctor::Test::Trail::fixture(workers => $workers);
-    push @{ $t->nginx->{expected} }, qr/exited on signal 9/;
+    push @{ $t->nginx->{expected} }, qr/exited on signal 9|was locked by/;
     $t->{killed} = 1;
     $t->sandbox->behave($ok);
     return $t;

@@ -206,7 +206,7 @@ sub following {
 # a leader whose worker is killed
 {
     my $c = gateway($redis, workers => 2);
-    push @{ $c->nginx->{expected} }, qr/exited on signal 9/;
+    push @{ $c->nginx->{expected} }, qr/exited on signal 9|was locked by/;
     local $t = $c;
     my $id = fresh_id();
     upstream($c, $id, hold => 'dead');
