@@ -16,6 +16,8 @@
 
 static ngx_uint_t ngx_http_proctor_cache_fill_answer(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, proctor_cache_answer_t *answer);
+static ngx_int_t ngx_http_proctor_cache_fill_date(
+    ngx_http_request_t *r, const ngx_str_t *sent, ngx_str_t *value);
 static ngx_uint_t ngx_http_proctor_cache_fill_push(
     ngx_http_proctor_cache_fill_t *fill, const ngx_str_t *name,
     const ngx_str_t *value);
@@ -154,6 +156,7 @@ ngx_uint_t
 ngx_http_proctor_cache_fill_fields(
     ngx_http_request_t *r, ngx_http_proctor_cache_fill_t *fill)
 {
+    ngx_str_t value;
     ngx_table_elt_t *h;
     ngx_http_proctor_headers_t it;
 
@@ -172,7 +175,8 @@ ngx_http_proctor_cache_fill_fields(
     while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
         if (h->key.len == date.len
             && ngx_strncasecmp(h->key.data, date.data, date.len) == 0
-            && !ngx_http_proctor_cache_fill_push(fill, &date, &h->value)) {
+            && (ngx_http_proctor_cache_fill_date(r, &h->value, &value) != NGX_OK
+                || !ngx_http_proctor_cache_fill_push(fill, &date, &value))) {
             return 0;
         }
     }
@@ -188,6 +192,31 @@ ngx_http_proctor_cache_fill_fields(
     }
 
     return 1;
+}
+
+
+/* An upstream without one leaves an empty line of nginx's own: then it is when
+   the answer came (RFC 9110, 6.6.1). */
+
+static ngx_int_t
+ngx_http_proctor_cache_fill_date(
+    ngx_http_request_t *r, const ngx_str_t *sent, ngx_str_t *value)
+{
+    *value = *sent;
+
+    if (value->len != 0) {
+        return NGX_OK;
+    }
+
+    value->len = ngx_cached_http_time.len;
+    value->data = ngx_pnalloc(r->pool, value->len);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(value->data, ngx_cached_http_time.data, value->len);
+
+    return NGX_OK;
 }
 
 

@@ -5,6 +5,7 @@ use warnings;
 # stored answer looks like.
 
 use FindBin;
+use MIME::Base64 qw(encode_base64);
 use lib "$FindBin::Bin/lib";
 use Proctor::Test::Cache;
 use Proctor::Test::Wait qw(wait_until);
@@ -326,6 +327,20 @@ for my $case (
         qw(x-hop x-accel-other trailer)), '', '... which are not kept';
     isnt $hit->{rid}, 'theirs', '... nor an id';
     unlike $hit->{headers}{ratelimit} // '', qr/"x"/, '... nor a limit';
+}
+
+
+# an upstream without a clock
+{
+    my $id = fresh_id();
+    upstream($t, $id, raw_b64 => encode_base64(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            . "Content-Length: 2\r\n\r\n{}", ''));
+    get($t, $id);
+    my $hit = get($t, $id);
+    is state($hit), 'hit', 'an answer without a date is stored';
+    like $hit->{headers}{date}, qr/\A\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT\z/,
+        '... with the date on which it came';
 }
 
 

@@ -157,7 +157,7 @@ sub scramble {
 sub descriptors { return scalar(() = glob "/proc/$worker/fd/*") }
 
 
-# One call in ten is a write.
+# One call in ten is a write, fewer where each takes longer.
 sub load {
     my %seen;
     my $end = time + $load_seconds;
@@ -174,7 +174,7 @@ sub load {
 sub ask {
     my ($seen) = @_;
 
-    my $method = rand() < 0.1 ? 'PATCH' : 'GET';
+    my $method = rand() < 0.1 / $slow ? 'PATCH' : 'GET';
     my $path = '/api/v2/experiments/exp_' . int(rand 3) . '/';
     my $floor = $floor{$path} // 0;
 
