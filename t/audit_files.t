@@ -169,7 +169,8 @@ for my $to (0, 500) {
     });
     truncate $file, $to;
     is call($t), 200, "cut to $to bytes: the next call has a file";
-    is start_of($file)->{reason}, 'shrunk', '... that says why';
+    # `new`: the sealer had set the other aside before this call came
+    like start_of($file)->{reason}, qr/\A(?:shrunk|new)\z/, '... that says why';
     my $before = start_of($file)->{previous};
     is "$before->{file} $before->{size}", "$id $records",
         '... and what there was';
