@@ -882,6 +882,17 @@ const ngx_http_proctor_redis_script_t *ngx_http_proctor_redis_script(
     ngx_conf_t *cf, ngx_http_proctor_redis_conf_t *conf,
     const proctor_str_t *text);
 
+/* several of them, each to its place; NGX_ERROR as above */
+
+typedef struct {
+    const ngx_http_proctor_redis_script_t **script;
+    const proctor_str_t *text;
+} ngx_http_proctor_redis_place_t;
+
+ngx_int_t ngx_http_proctor_redis_scripts(ngx_conf_t *cf,
+    ngx_http_proctor_redis_conf_t *conf,
+    const ngx_http_proctor_redis_place_t *places, ngx_uint_t n);
+
 /* ngx_http_proctor_status.c: what a worker knows, as JSON */
 
 char *ngx_http_proctor_status_conf(

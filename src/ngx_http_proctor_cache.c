@@ -377,11 +377,7 @@ ngx_http_proctor_cache_gone(ngx_http_proctor_ctx_t *ctx)
 ngx_int_t
 ngx_http_proctor_cache_init(ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
 {
-    ngx_uint_t i;
-    struct {
-        const ngx_http_proctor_redis_script_t **script;
-        const proctor_str_t *text;
-    } scripts[] = {
+    const ngx_http_proctor_redis_place_t scripts[] = {
         { &mcf->cache_begin, &ngx_http_proctor_cache_script_begin },
         { &mcf->cache_end, &ngx_http_proctor_cache_script_end },
         { &mcf->cache_fill, &ngx_http_proctor_cache_script_fill },
@@ -391,14 +387,6 @@ ngx_http_proctor_cache_init(ngx_conf_t *cf, ngx_http_proctor_main_conf_t *mcf)
         return NGX_OK;
     }
 
-    for (i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
-        *scripts[i].script =
-            ngx_http_proctor_redis_script(cf, mcf->redis, scripts[i].text);
-
-        if (*scripts[i].script == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
+    return ngx_http_proctor_redis_scripts(
+        cf, mcf->redis, scripts, sizeof(scripts) / sizeof(scripts[0]));
 }

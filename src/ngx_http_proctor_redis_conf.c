@@ -381,3 +381,23 @@ ngx_http_proctor_redis_script(ngx_conf_t *cf,
 
     return script;
 }
+
+
+ngx_int_t
+ngx_http_proctor_redis_scripts(ngx_conf_t *cf,
+    ngx_http_proctor_redis_conf_t *conf,
+    const ngx_http_proctor_redis_place_t *places, ngx_uint_t n)
+{
+    ngx_uint_t i;
+
+    for (i = 0; i < n; i++) {
+        *places[i].script =
+            ngx_http_proctor_redis_script(cf, conf, places[i].text);
+
+        if (*places[i].script == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
