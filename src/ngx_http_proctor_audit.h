@@ -22,6 +22,7 @@
 
 
 #define NGX_HTTP_PROCTOR_AUDIT_QUEUE 1024 /* intents that wait for the disk */
+#define NGX_HTTP_PROCTOR_AUDIT_BATCH 64   /* that many wait for no others */
 
 typedef enum {
     NGX_HTTP_PROCTOR_AUDIT_GROUP = 0, /* one fdatasync for all that wait */
@@ -76,6 +77,7 @@ typedef struct {
     size_t size;
     size_t len;
     size_t done;
+    ngx_uint_t count; /* of intents in it, or in the last one */
     int rc;
     ngx_thread_task_t *task;
 } ngx_http_proctor_audit_commit_t;
@@ -100,13 +102,13 @@ struct ngx_http_proctor_audit_s {
     ngx_msec_t looked;         /* when FILE was last looked at */
     time_t said;               /* when a failure was last spoken of */
     ngx_event_t flush;
-    u_char *lines; /* whole ones, until the loop's turn ends */
+    u_char *lines; /* whole ones, until they leave */
     size_t used;
     u_char *owed; /* outcomes that could not be written yet */
     size_t nowed;
     struct ngx_http_proctor_audit_who_s *who; /* audit_record.c's */
 
-    ngx_event_t begin; /* the next batch, at the end of the loop's turn */
+    ngx_event_t begin; /* the next batch */
     ngx_queue_t waiting;
     ngx_uint_t nwaiting;
     ngx_queue_t flying;
@@ -159,7 +161,7 @@ ngx_int_t ngx_http_proctor_audit_lines_init(
     ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
 /* room for one more line at the end of those that gather */
 u_char *ngx_http_proctor_audit_lines_room(ngx_http_proctor_audit_t *audit);
-/* `len` bytes were put there, and leave at the end of the loop's turn */
+/* `len` bytes were put there, and leave soon */
 void ngx_http_proctor_audit_lines_add(
     ngx_http_proctor_audit_t *audit, size_t len);
 /* `len` bytes were put there, and leave now, with all others; NGX_ERROR: they

@@ -1,6 +1,7 @@
 /*
- * Lines gather in the worker's buffer and leave in one write() at the end of
- * the event loop's turn, or at once, with the outcome that an answer waits for.
+ * Lines gather in the worker's buffer and leave in one write(): with the next
+ * outcome, for which an answer waits, or when half of the buffer is full, or a
+ * moment after the first of them came.
  *
  * Records of calls are lost when they cannot be written; an answer is nobody's
  * hostage for them.  Outcomes are owed until they are written: the intent is on
@@ -13,11 +14,18 @@
 
 #define NGX_HTTP_PROCTOR_AUDIT_LINES 65536
 
-/* what may be lost when FILE is taken away between two looks: calls only */
+/* ms: what a worker that is killed takes along, of records of calls only.  A
+   write() for each turn of the event loop would cost a quiet gateway more than
+   all else that a record does. */
+#define NGX_HTTP_PROCTOR_AUDIT_GATHER 20
+
+/* ms: what may go into a file that was just taken away, calls only */
 #define NGX_HTTP_PROCTOR_AUDIT_LOOK 100
 
 
 static void ngx_http_proctor_audit_lines_event(ngx_event_t *ev);
+static int ngx_http_proctor_audit_lines_append(
+    ngx_http_proctor_audit_t *audit, size_t len, ngx_msec_t look);
 static ngx_int_t ngx_http_proctor_audit_lines_owed(
     ngx_http_proctor_audit_t *audit);
 
@@ -59,13 +67,13 @@ ngx_http_proctor_audit_lines_add(ngx_http_proctor_audit_t *audit, size_t len)
 {
     audit->used += len;
 
-    /* a worker that exits has no further turn of its event loop */
+    /* a worker that exits does not wait for its timers */
 
-    if (ngx_exiting) {
+    if (ngx_exiting || audit->used >= NGX_HTTP_PROCTOR_AUDIT_LINES / 2) {
         ngx_http_proctor_audit_lines_flush(audit);
 
-    } else if (!audit->flush.posted) {
-        ngx_post_event(&audit->flush, &ngx_posted_events);
+    } else if (!audit->flush.timer_set) {
+        ngx_add_timer(&audit->flush, NGX_HTTP_PROCTOR_AUDIT_GATHER);
     }
 }
 
@@ -81,7 +89,7 @@ void
 ngx_http_proctor_audit_lines_flush(ngx_http_proctor_audit_t *audit)
 {
     int rc;
-    size_t done, len;
+    size_t len;
 
     (void) ngx_http_proctor_audit_lines_owed(audit);
 
@@ -92,36 +100,50 @@ ngx_http_proctor_audit_lines_flush(ngx_http_proctor_audit_t *audit)
         return;
     }
 
-    if (ngx_current_msec - audit->looked < NGX_HTTP_PROCTOR_AUDIT_LOOK) {
-        rc = proctor_audit_file_append_blindly(
-            &audit->file, (char *) audit->lines, len, &done);
-
-    } else {
-        audit->looked = ngx_current_msec;
-        rc = proctor_audit_file_append(
-            &audit->file, (char *) audit->lines, len, &done);
-    }
+    rc = ngx_http_proctor_audit_lines_append(
+        audit, len, NGX_HTTP_PROCTOR_AUDIT_LOOK);
 
     ngx_http_proctor_audit_lines_say(audit, &audit->file,
         (rc == PROCTOR_OK) ? NULL : "records of calls are lost");
 }
 
 
+/* the beginning of the buffer; FILE was looked at less than `look` ms ago */
+
+static int
+ngx_http_proctor_audit_lines_append(
+    ngx_http_proctor_audit_t *audit, size_t len, ngx_msec_t look)
+{
+    size_t done;
+
+    if (ngx_current_msec - audit->looked < look) {
+        return proctor_audit_file_append_blindly(
+            &audit->file, (char *) audit->lines, len, &done);
+    }
+
+    audit->looked = ngx_current_msec;
+
+    return proctor_audit_file_append(
+        &audit->file, (char *) audit->lines, len, &done);
+}
+
+
+/* One look at FILE does for the outcomes of a millisecond: between a look and
+   a write() there is time for anything in any case, and a pin keeps the file. */
+
 ngx_int_t
 ngx_http_proctor_audit_lines_write(ngx_http_proctor_audit_t *audit, size_t len)
 {
     int rc;
-    size_t done, before;
+    size_t before;
 
     before = audit->used;
     audit->used = 0;
-    audit->looked = ngx_current_msec;
 
     rc = ngx_http_proctor_audit_lines_owed(audit);
 
     if (rc == NGX_OK) {
-        rc = proctor_audit_file_append(
-            &audit->file, (char *) audit->lines, before + len, &done);
+        rc = ngx_http_proctor_audit_lines_append(audit, before + len, 1);
     }
 
     ngx_http_proctor_audit_lines_say(audit, &audit->file,

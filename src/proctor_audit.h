@@ -324,6 +324,8 @@ typedef int (*proctor_seal_line_pt)(
    NULL: out of memory */
 proctor_seal_t *proctor_seal_create(proctor_seal_line_pt each, void *data);
 void proctor_seal_destroy(proctor_seal_t *seal);
+/* of a sealer that signs nothing: no leaf is hashed.  Ahead of the bytes */
+void proctor_seal_treeless(proctor_seal_t *seal);
 /*
  * A checkpoint that was signed before: its root must come out when the tree
  * has its size.  One at a time, ahead of the bytes; INVALID: it is behind.

@@ -71,6 +71,13 @@ proctor_seal_destroy(proctor_seal_t *seal)
 }
 
 
+void
+proctor_seal_treeless(proctor_seal_t *seal)
+{
+    seal->treeless = 1;
+}
+
+
 const proctor_merkle_t *
 proctor_seal_tree(const proctor_seal_t *seal)
 {
@@ -112,7 +119,7 @@ int
 proctor_seal_checkpoint(const proctor_seal_t *seal, int64_t time_us,
     proctor_checkpoint_t *checkpoint)
 {
-    if (seal->state.size == 0 || seal->rc != PROCTOR_OK) {
+    if (seal->state.size == 0 || seal->treeless || seal->rc != PROCTOR_OK) {
         return PROCTOR_INVALID;
     }
 
@@ -230,6 +237,7 @@ proctor_seal_line(proctor_seal_t *seal, const char *text, uint64_t len)
     int rc;
     proctor_seal_line_t line;
 
+    rc = PROCTOR_OK;
     seal->state.pending = 0;
 
     line.number = seal->state.size;
@@ -241,8 +249,12 @@ proctor_seal_line(proctor_seal_t *seal, const char *text, uint64_t len)
     line.tree = &seal->tree;
     line.fault = PROCTOR_SEAL_FINE;
 
-    rc = text != NULL ? proctor_merkle_leaf(text, (size_t) len, &line.leaf)
-                      : proctor_digest_end(&seal->leaf, line.leaf.bytes);
+    if (text == NULL) {
+        rc = proctor_digest_end(&seal->leaf, line.leaf.bytes);
+
+    } else if (!seal->treeless) {
+        rc = proctor_merkle_leaf(text, (size_t) len, &line.leaf);
+    }
 
     if (rc == PROCTOR_OK) {
         rc = proctor_seal_read(seal, &line);
@@ -351,7 +363,7 @@ proctor_seal_leaf(proctor_seal_t *seal, const proctor_seal_line_t *line)
             line->fault == PROCTOR_SEAL_NO_START ? PROCTOR_INVALID : PROCTOR_OK;
     }
 
-    if (rc == PROCTOR_OK) {
+    if (rc == PROCTOR_OK && !seal->treeless) {
         rc = proctor_seal_keep(seal, &line->leaf);
     }
 

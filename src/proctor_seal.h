@@ -22,7 +22,8 @@ struct proctor_seal_s {
     proctor_seal_state_t state;
     proctor_seal_line_pt each; /* NULL: a sealer */
     void *data;
-    int rc; /* the first failure stays */
+    int rc;       /* the first failure stays */
+    int treeless; /* nobody will ask for the tree */
 
     proctor_merkle_t tree;
     proctor_merkle_head_t expected; /* size 0: nothing */

@@ -87,6 +87,8 @@ int proctor_sealer_file_is_over(
 /* the list's first is sealed to its end: its open intents go on to the next */
 int proctor_sealer_file_drop(proctor_sealer_t *s);
 void proctor_sealer_file_free(proctor_sealer_file_t *file);
+/* what follows a file for this sealer; NULL: out of memory */
+proctor_seal_t *proctor_sealer_file_follow(const proctor_sealer_t *s);
 
 /* proctor_sealer_note.c: FILE.checkpoints */
 

@@ -56,6 +56,21 @@ proctor_sealer_file_free(proctor_sealer_file_t *file)
 }
 
 
+proctor_seal_t *
+proctor_sealer_file_follow(const proctor_sealer_t *s)
+{
+    proctor_seal_t *seal;
+
+    seal = proctor_seal_create(NULL, NULL);
+
+    if (seal != NULL && s->signer == NULL) {
+        proctor_seal_treeless(seal);
+    }
+
+    return seal;
+}
+
+
 int
 proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
 {
@@ -109,7 +124,7 @@ proctor_sealer_file_again(proctor_sealer_t *s, proctor_sealer_file_t *file)
 {
     proctor_seal_t *fresh;
 
-    fresh = proctor_seal_create(NULL, NULL);
+    fresh = proctor_sealer_file_follow(s);
 
     if (fresh != NULL) {
         proctor_seal_destroy(file->seal);

@@ -204,7 +204,7 @@ proctor_sealer_scan_add(proctor_sealer_t *s, int fd, const char *id)
             : open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 
     n = pread(fd, file->time, PROCTOR_TIME_LEN, PROCTOR_SEALER_TIME);
-    file->seal = proctor_seal_create(NULL, NULL);
+    file->seal = proctor_sealer_file_follow(s);
 
     if (n != PROCTOR_TIME_LEN || file->seal == NULL
         || proctor_sealer_note_expect(s, file) != PROCTOR_OK) {
