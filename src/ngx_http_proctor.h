@@ -368,9 +368,6 @@ ngx_int_t ngx_http_proctor_conf_load(
 
 /* the PRECONTENT handler */
 ngx_int_t ngx_http_proctor_run(ngx_http_request_t *r);
-/* the request's ctx, also after a redirect zeroed it; NULL: none yet */
-ngx_http_proctor_ctx_t *ngx_http_proctor_run_ctx(ngx_http_request_t *r);
-ngx_http_proctor_ctx_t *ngx_http_proctor_run_create(ngx_http_request_t *r);
 /* a step that returns NGX_DONE gives this to nginx's body reader */
 void ngx_http_proctor_run_read(ngx_http_request_t *r);
 /* a step that returns NGX_AGAIN called this: NULL when out of memory.  After
@@ -382,6 +379,14 @@ ngx_http_request_t *ngx_http_proctor_run_detach(ngx_http_proctor_wait_t *w);
 /* the work of the step that suspended is done, or ctx->refusal is set: goes
    on with the next step; r may be gone afterwards */
 void ngx_http_proctor_run_resume(ngx_http_request_t *r);
+/* data: a ctx whose request is gone, or waits for nothing any more */
+void ngx_http_proctor_run_gone(void *data);
+
+/* ngx_http_proctor_ctx.c: what we know of a request */
+
+/* also after a redirect zeroed the request's; NULL: none yet */
+ngx_http_proctor_ctx_t *ngx_http_proctor_ctx_get(ngx_http_request_t *r);
+ngx_http_proctor_ctx_t *ngx_http_proctor_ctx_create(ngx_http_request_t *r);
 
 /* ngx_http_proctor_framing.c: HTTP that no API client sends */
 
