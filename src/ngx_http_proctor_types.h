@@ -281,7 +281,7 @@ struct ngx_http_proctor_ctx_s {
 
     ngx_http_proctor_answer_e answer;
     ngx_str_t reply;
-    proctor_links_t *links;
+    struct proctor_links_s *links;
     ngx_chain_t *out;
     ngx_chain_t **out_last;
     ngx_chain_t *free;

@@ -11,7 +11,7 @@
 #define PROCTOR_SCHEMA_H_INCLUDED
 
 #include "proctor.h"
-#include "proctor_json.h"
+#include "proctor_json_tape.h"
 
 #include <string.h>
 
