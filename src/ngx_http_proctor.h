@@ -334,10 +334,6 @@ ngx_int_t ngx_http_proctor_refuse(ngx_http_proctor_ctx_t *ctx,
 ngx_int_t ngx_http_proctor_refuse_fmt(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code, const char *fmt,
     ...);
-/* copies violations to a refusal, making it `code` when there is any */
-ngx_int_t ngx_http_proctor_error_violations(ngx_http_request_t *r,
-    ngx_http_proctor_refusal_t *refusal, ngx_http_proctor_error_e code,
-    const proctor_violations_t *violations);
 /* "no_key": the word for logs and audit */
 ngx_str_t ngx_http_proctor_error_reason(
     const ngx_http_proctor_refusal_t *refusal);
@@ -355,6 +351,13 @@ ngx_int_t ngx_http_proctor_error_send(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 ngx_int_t ngx_http_proctor_header_add(
     ngx_http_request_t *r, const char *name, const ngx_str_t *value);
+
+/* ngx_http_proctor_error_violations.c: what does not fit a schema, refused */
+
+/* copies violations to a refusal, making it `code` when there is any */
+ngx_int_t ngx_http_proctor_error_violations(ngx_http_request_t *r,
+    ngx_http_proctor_refusal_t *refusal, ngx_http_proctor_error_e code,
+    const proctor_violations_t *violations);
 
 /* ngx_http_proctor_error_body.c: a refusal as the body of an answer */
 

@@ -30,6 +30,12 @@
 #define PROCTOR_VERSION "0.1.0"
 
 
+/* proctor_pointer.c: JSON Pointers (RFC 6901) in what jansson has read */
+
+/* NULL: it names no value */
+json_t *proctor_pointer_find(json_t *document, const char *pointer);
+
+
 /*
  * proctor_schema.c: JSON Schema 2020-12, compiled once.
  *
