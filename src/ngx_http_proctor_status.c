@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_proctor_redis_call.h"
+
 #include <time.h>
 
 
