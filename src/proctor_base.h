@@ -125,6 +125,25 @@ ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
 
 
+/* proctor_query.c: a query, pair by pair, as the upstream reads it */
+
+typedef struct {
+    const char *p; /* what is still to be read */
+    const char *last;
+} proctor_query_t;
+
+typedef struct {
+    proctor_str_t name;
+    proctor_str_t value; /* data == NULL: there was no "=" */
+} proctor_query_pair_t;
+
+/* the next pair, as it was sent; 0: there is none */
+int proctor_query_next(proctor_query_t *query, proctor_query_pair_t *pair);
+/* a name or a value, decoded; without an escape it stays where it is.  OK,
+   INVALID: a bad escape, ERROR */
+int proctor_query_decode(proctor_arena_t *arena, proctor_str_t *s);
+
+
 /* proctor_hex.c: hexadecimal digits */
 
 /* the value of a digit, or -1 */
