@@ -1,6 +1,16 @@
 /*
- * The map of the nginx half: shared types, and the prototypes grouped under
- * the file that defines them.  proctor.h is the map of the pure half.
+ * The map of the nginx half: the prototypes, grouped under the file that
+ * defines them.  Other headers:
+ *
+ *     ngx_http_proctor_types.h       what these functions speak of: a request,
+ *                                    its states, the configuration, a worker
+ *     ngx_http_proctor_redis_call.h  how Redis is asked
+ *     ngx_http_proctor_audit.h       } what the files of one room share, and
+ *     ngx_http_proctor_body.h        } nobody else sees
+ *     ngx_http_proctor_cache.h       }
+ *     ngx_http_proctor_quota.h       }
+ *     ngx_http_proctor_redis.h       }
+ *     proctor.h                      the map of the pure half
  *
  * What a step returns (ngx_http_proctor_step_pt):
  *   NGX_OK        done: the runner goes on with the next step;
@@ -13,335 +23,7 @@
 #ifndef NGX_HTTP_PROCTOR_H_INCLUDED
 #define NGX_HTTP_PROCTOR_H_INCLUDED
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
-#include "proctor.h"
-
-
-#define NGX_HTTP_PROCTOR_RID_MAX     128 /* of a request id that was given */
-#define NGX_HTTP_PROCTOR_HEADERS_MAX 100 /* request header lines */
-#define NGX_HTTP_PROCTOR_NAMES       128 /* slots for names we know: 2^n */
-#define NGX_HTTP_PROCTOR_DETAIL_MAX  512 /* bytes of an error's sentence */
-
-/* bodies over this are hashed, parsed and checked in the thread pool */
-#define NGX_HTTP_PROCTOR_INLINE_MAX 65536
-
-
-typedef struct ngx_http_proctor_ctx_s ngx_http_proctor_ctx_t;
-typedef struct ngx_http_proctor_wait_s ngx_http_proctor_wait_t;
-typedef struct ngx_http_proctor_audit_s ngx_http_proctor_audit_t;
-typedef struct ngx_http_proctor_audit_conf_s ngx_http_proctor_audit_conf_t;
-typedef struct ngx_http_proctor_audit_intent_s ngx_http_proctor_audit_intent_t;
-typedef struct ngx_http_proctor_zone_s ngx_http_proctor_zone_t;
-typedef struct ngx_http_proctor_quota_s ngx_http_proctor_quota_t;
-typedef struct ngx_http_proctor_quotas_s ngx_http_proctor_quotas_t;
-typedef struct ngx_http_proctor_cache_s ngx_http_proctor_cache_t;
-typedef struct ngx_http_proctor_cache_area_s ngx_http_proctor_cache_area_t;
-typedef struct ngx_http_proctor_cache_worker_s ngx_http_proctor_cache_worker_t;
-typedef struct ngx_http_proctor_redis_s ngx_http_proctor_redis_t;
-typedef struct ngx_http_proctor_redis_conf_s ngx_http_proctor_redis_conf_t;
-typedef struct ngx_http_proctor_redis_script_s ngx_http_proctor_redis_script_t;
-
-typedef ngx_int_t (*ngx_http_proctor_step_pt)(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-
-typedef struct {
-    const char *name;
-    ngx_http_proctor_step_pt handler;
-} ngx_http_proctor_step_t;
-
-
-/* Why a request was refused.  error.c holds the table that these index. */
-
-typedef enum {
-    NGX_HTTP_PROCTOR_FINE = 0,
-    NGX_HTTP_PROCTOR_MALFORMED,
-    NGX_HTTP_PROCTOR_BAD_PATH,
-    NGX_HTTP_PROCTOR_NO_PATH,
-    NGX_HTTP_PROCTOR_BAD_METHOD,
-    NGX_HTTP_PROCTOR_BAD_EXPECT,
-    NGX_HTTP_PROCTOR_NO_KEY,
-    NGX_HTTP_PROCTOR_BAD_KEY,
-    NGX_HTTP_PROCTOR_EXPIRED_KEY,
-    NGX_HTTP_PROCTOR_NO_RIGHT,
-    NGX_HTTP_PROCTOR_NO_ACCOUNT,
-    NGX_HTTP_PROCTOR_BAD_INPUT,
-    NGX_HTTP_PROCTOR_NO_BODY,
-    NGX_HTTP_PROCTOR_FAT_REQUEST,
-    NGX_HTTP_PROCTOR_BAD_JSON,
-    NGX_HTTP_PROCTOR_BAD_MEDIA_TYPE,
-    NGX_HTTP_PROCTOR_BAD_CODING,
-    NGX_HTTP_PROCTOR_POLICY,
-    NGX_HTTP_PROCTOR_BUSY,
-    NGX_HTTP_PROCTOR_QUOTA,
-    NGX_HTTP_PROCTOR_ACCOUNT_LIMIT,
-    NGX_HTTP_PROCTOR_UPSTREAM_LIMIT,
-    NGX_HTTP_PROCTOR_QUOTA_DOWN,
-    NGX_HTTP_PROCTOR_AUDIT_DOWN,
-    NGX_HTTP_PROCTOR_AUDIT_LATE,
-    NGX_HTTP_PROCTOR_AUDIT_LOST,
-    NGX_HTTP_PROCTOR_NOT_CACHED,
-    NGX_HTTP_PROCTOR_UPSTREAM_CREDENTIAL,
-    NGX_HTTP_PROCTOR_UPSTREAM_REDIRECT,
-    NGX_HTTP_PROCTOR_UPSTREAM_CODING,
-    NGX_HTTP_PROCTOR_RAISED, /* by nginx itself: the status says what */
-    NGX_HTTP_PROCTOR_ERRORS
-} ngx_http_proctor_error_e;
-
-typedef struct {
-    ngx_str_t field;   /* "workflow.0.type"; empty: the whole body */
-    ngx_str_t message; /* "Must be at most 100." */
-} ngx_http_proctor_field_error_t;
-
-typedef struct {
-    ngx_http_proctor_error_e code;
-    ngx_uint_t status;
-    ngx_str_t detail;       /* the sentence; empty: the table's */
-    ngx_array_t *fields;    /* of ngx_http_proctor_field_error_t, or NULL */
-    ngx_uint_t required;    /* the only field's fault is that it is missing */
-    ngx_uint_t retry_after; /* seconds; 0: nothing is said of that */
-} ngx_http_proctor_refusal_t;
-
-
-/*
- * Where a request is.  RUN is the only state in which steps are taken; the
- * runner alone moves it.
- */
-
-typedef enum {
-    NGX_HTTP_PROCTOR_RUN = 0,
-    NGX_HTTP_PROCTOR_READ,    /* nginx reads the body, then calls us */
-    NGX_HTTP_PROCTOR_WAIT,    /* suspended; a waiter holds the request */
-    NGX_HTTP_PROCTOR_PASSED,  /* every step agreed: the content handler's */
-    NGX_HTTP_PROCTOR_ANSWERED /* refused, by us or by nginx */
-} ngx_http_proctor_state_e;
-
-typedef enum {
-    NGX_HTTP_PROCTOR_AS_IT_IS = 0, /* the answer's body is passed on */
-    NGX_HTTP_PROCTOR_REPLACE,      /* ctx->reply goes out in its place */
-    NGX_HTTP_PROCTOR_REPLACED,
-    NGX_HTTP_PROCTOR_LINKS /* goes through the link rewriter */
-} ngx_http_proctor_answer_e;
-
-/* How much of a durable operation is in the trail; others stay at NONE. */
-
-typedef enum {
-    NGX_HTTP_PROCTOR_AUDIT_NONE = 0,
-    NGX_HTTP_PROCTOR_AUDIT_WAITING, /* its intent is on its way: ctx->intent */
-    NGX_HTTP_PROCTOR_AUDIT_WRITTEN, /* its intent: only now it may happen */
-    NGX_HTTP_PROCTOR_AUDIT_SENT,    /* its intent, and it may have happened */
-    NGX_HTTP_PROCTOR_AUDIT_SETTLED  /* its outcome */
-} ngx_http_proctor_audit_state_e;
-
-typedef enum {
-    NGX_HTTP_PROCTOR_ENFORCE = 0,
-    NGX_HTTP_PROCTOR_OBSERVE
-} ngx_http_proctor_mode_e;
-
-
-/* What the cache did for a call.  cache_serve.c has the words for each. */
-
-typedef enum {
-    NGX_HTTP_PROCTOR_CACHE_NONE = 0, /* it did not come to that */
-    NGX_HTTP_PROCTOR_CACHE_HIT,
-    NGX_HTTP_PROCTOR_CACHE_BEHIND,    /* stale; it is being refreshed */
-    NGX_HTTP_PROCTOR_CACHE_INSTEAD,   /* stale; the upstream is not asked */
-    NGX_HTTP_PROCTOR_CACHE_ON_ERROR,  /* stale; the upstream failed */
-    NGX_HTTP_PROCTOR_CACHE_VALIDATED, /* stale; the upstream has nothing new */
-    NGX_HTTP_PROCTOR_CACHE_MISS,
-    NGX_HTTP_PROCTOR_CACHE_VARY_MISS,
-    NGX_HTTP_PROCTOR_CACHE_EXPIRED,
-    NGX_HTTP_PROCTOR_CACHE_ASKED,   /* the client wants the upstream asked */
-    NGX_HTTP_PROCTOR_CACHE_UNASKED, /* Redis could not be asked */
-    NGX_HTTP_PROCTOR_CACHE_BYPASS,
-    NGX_HTTP_PROCTOR_CACHE_METHOD
-} ngx_http_proctor_cache_status_e;
-
-
-/* What becomes of a call that Redis cannot count. */
-
-typedef enum {
-    NGX_HTTP_PROCTOR_QUOTA_DEFAULT = 0, /* local for reads, else closed */
-    NGX_HTTP_PROCTOR_QUOTA_LOCAL,       /* counted in the zone */
-    NGX_HTTP_PROCTOR_QUOTA_OPEN,        /* not counted */
-    NGX_HTTP_PROCTOR_QUOTA_CLOSED       /* refused */
-} ngx_http_proctor_quota_on_error_e;
-
-
-/* Header lines that the gateway adds to what it forwards. */
-
-typedef enum {
-    NGX_HTTP_PROCTOR_KEY_REQUEST_ID = 0,
-    NGX_HTTP_PROCTOR_KEY_CODING,
-    NGX_HTTP_PROCTOR_KEY_NONE_MATCH,
-    NGX_HTTP_PROCTOR_KEY_MODIFIED_SINCE,
-    NGX_HTTP_PROCTOR_KEY_CREDENTIAL, /* the last one pushed */
-    NGX_HTTP_PROCTOR_KEY_LINES
-} ngx_http_proctor_key_line_e;
-
-
-/* Configuration: immutable once it is read, in cf->pool or an arena of it. */
-
-typedef struct {
-    ngx_array_t contracts; /* of proctor_contract_t * */
-    proctor_teams_t *teams;
-    ngx_str_t teams_file;
-    ngx_http_proctor_audit_conf_t *audit; /* NULL: none is configured */
-    u_char names[NGX_HTTP_PROCTOR_NAMES]; /* of header lines: key.c's table */
-    ngx_table_elt_t lines[NGX_HTTP_PROCTOR_KEY_LINES];
-    ngx_http_proctor_redis_conf_t *redis;         /* NULL: none is configured */
-    const ngx_http_proctor_redis_script_t *clock; /* status.c's */
-    const ngx_http_proctor_redis_script_t *quota_take;
-    const ngx_http_proctor_redis_script_t *quota_settle;
-    const ngx_http_proctor_redis_script_t *quota_budget;
-    const ngx_http_proctor_redis_script_t *quota_valve;
-    const ngx_http_proctor_redis_script_t *cache_begin;
-    const ngx_http_proctor_redis_script_t *cache_end;
-    const ngx_http_proctor_redis_script_t *cache_fill;
-    ngx_http_proctor_zone_t *zone; /* NULL: none is configured */
-#if (NGX_THREADS)
-    ngx_thread_pool_t *threads;
-#endif
-    struct ngx_http_proctor_worker_s *worker; /* set once, in init_process */
-} ngx_http_proctor_main_conf_t;
-
-typedef struct {
-    ngx_uint_t used; /* some location of this server is under a contract */
-} ngx_http_proctor_srv_conf_t;
-
-typedef struct {
-    ngx_str_t name; /* of the contract; "off": none */
-    const proctor_contract_t *contract;
-    ngx_uint_t mode;
-    ngx_uint_t quota_on_error; /* ngx_http_proctor_quota_on_error_e */
-    ngx_flag_t cache;
-    ngx_http_complex_value_t *origin;
-} ngx_http_proctor_loc_conf_t;
-
-
-/* What one worker reuses from request to request. */
-
-typedef struct ngx_http_proctor_worker_s {
-    proctor_arena_t *arena; /* reset by whoever takes it; never kept
-                                     over a return to the event loop */
-    proctor_json_t doc;
-    u_char rid_prefix[16]; /* hexadecimal, random at start */
-    uint64_t rid_counter;
-    ngx_uint_t *key_index; /* which of an account's keys is lent */
-    ngx_array_t guards;    /* forward.c's copies of upstream configurations */
-    ngx_log_t *log;
-    u_char *body; /* INLINE_MAX bytes: a body that came in pieces, in one */
-    ngx_http_proctor_audit_t *audit;        /* NULL: none is configured */
-    ngx_http_proctor_redis_t *redis;        /* NULL: none is configured */
-    ngx_http_proctor_quotas_t *quotas;      /* NULL: without Redis */
-    ngx_http_proctor_cache_worker_t *cache; /* NULL: nothing is stored */
-} ngx_http_proctor_worker_t;
-
-
-/* One request.  In r->pool, found again after redirects by its cleanup. */
-
-struct ngx_http_proctor_ctx_s {
-    ngx_http_proctor_state_e state;
-    ngx_uint_t step; /* index of the step to take next */
-
-    ngx_http_proctor_loc_conf_t *conf; /* of the first location */
-    const proctor_contract_t *contract;
-    const proctor_operation_t *operation;
-    const proctor_key_t *key;
-    const proctor_account_t *account;
-    ngx_uint_t account_key; /* which of its keys was lent */
-
-    /* as they were at first entry: error_page rewrites the request's */
-    ngx_uint_t http_version;
-    ngx_str_t method;
-    ngx_str_t path; /* as sent, without the query */
-    ngx_str_t args;
-    ngx_str_t rid;
-
-    ngx_http_proctor_refusal_t refusal;  /* the answer, when refused */
-    ngx_http_proctor_refusal_t invalid;  /* what input found so far */
-    ngx_http_proctor_refusal_t policy;   /* what the team's policy found */
-    ngx_http_proctor_refusal_t observed; /* what observe mode let through */
-
-    off_t body_len; /* -1: no body was read */
-    ngx_uint_t body_hashed;
-
-    ngx_http_proctor_wait_t *wait;
-    ngx_http_proctor_quota_t *quota;          /* NULL: nothing is counted */
-    struct ngx_http_proctor_lookup_s *lookup; /* NULL: nothing is looked up */
-    ngx_http_proctor_cache_t *cache;          /* NULL: it has no part in it */
-    ngx_buf_t *valve; /* the beginning of an upstream's 429; else NULL */
-
-    ngx_http_proctor_audit_state_e audit;
-    ngx_http_proctor_audit_intent_t *intent;
-    uint64_t intent_id; /* counter of the worker */
-    ngx_str_t claimed;  /* X-Proctor-On-Behalf-Of, as sent */
-
-    ngx_uint_t nheaders; /* of `headers`, which says what each line is */
-    ngx_uint_t fault;    /* of a header line: framing.c's; 0: none */
-    ngx_uint_t types;    /* Content-Type lines */
-    ngx_uint_t coded;    /* a Content-Encoding that is not "identity" */
-    ngx_http_handler_pt content_handler; /* the location's own */
-    ngx_uint_t nlent;                    /* 0: nothing was ever lent */
-
-    ngx_http_proctor_answer_e answer;
-    ngx_str_t reply;
-    proctor_links_t *links;
-    ngx_chain_t *out;
-    ngx_chain_t **out_last;
-    ngx_chain_t *free;
-    ngx_chain_t *busy;
-    ngx_buf_t *out_buf;
-
-    /* from here on nothing is zeroed: each has its own word for being set */
-
-    proctor_match_t match;                            /* operation */
-    unsigned char body_sha256[PROCTOR_SHA256_LEN];    /* body_hashed */
-    unsigned char body_canonical[PROCTOR_SHA256_LEN]; /* operation->cache */
-    ngx_list_t lent;                                  /* nlent */
-    u_char headers[NGX_HTTP_PROCTOR_HEADERS_MAX];     /* nheaders */
-};
-
-
-/*
- * What a suspended request waits for.  On the heap, because the work may
- * outlive the request's patience: then `r` is NULL, and whoever did the work
- * frees it with ngx_http_proctor_run_detach().
- */
-
-struct ngx_http_proctor_wait_s {
-    ngx_http_request_t *r;
-    ngx_event_t timer;
-    ngx_http_proctor_error_e late; /* what to refuse with; BUSY */
-};
-
-
-extern ngx_module_t ngx_http_proctor_module;
-
-
-/* Walks a request's header lines: it = { &r->headers_in.headers.part, 0 } */
-
-typedef struct {
-    ngx_list_part_t *part;
-    ngx_uint_t i;
-} ngx_http_proctor_headers_t;
-
-static ngx_inline ngx_table_elt_t *
-ngx_http_proctor_headers_next(ngx_http_proctor_headers_t *it)
-{
-    while (it->part != NULL && it->i >= it->part->nelts) {
-        it->part = it->part->next;
-        it->i = 0;
-    }
-
-    if (it->part == NULL) {
-        return NULL;
-    }
-
-    return (ngx_table_elt_t *) it->part->elts + it->i++;
-}
+#include "ngx_http_proctor_types.h"
 
 
 /* ngx_http_proctor_module.c */
@@ -368,9 +50,6 @@ ngx_int_t ngx_http_proctor_conf_load(
 
 /* the PRECONTENT handler */
 ngx_int_t ngx_http_proctor_run(ngx_http_request_t *r);
-/* the request's ctx, also after a redirect zeroed it; NULL: none yet */
-ngx_http_proctor_ctx_t *ngx_http_proctor_run_ctx(ngx_http_request_t *r);
-ngx_http_proctor_ctx_t *ngx_http_proctor_run_create(ngx_http_request_t *r);
 /* a step that returns NGX_DONE gives this to nginx's body reader */
 void ngx_http_proctor_run_read(ngx_http_request_t *r);
 /* a step that returns NGX_AGAIN called this: NULL when out of memory.  After
@@ -382,6 +61,14 @@ ngx_http_request_t *ngx_http_proctor_run_detach(ngx_http_proctor_wait_t *w);
 /* the work of the step that suspended is done, or ctx->refusal is set: goes
    on with the next step; r may be gone afterwards */
 void ngx_http_proctor_run_resume(ngx_http_request_t *r);
+/* data: a ctx whose request is gone, or waits for nothing any more */
+void ngx_http_proctor_run_gone(void *data);
+
+/* ngx_http_proctor_ctx.c: what we know of a request */
+
+/* also after a redirect zeroed the request's; NULL: none yet */
+ngx_http_proctor_ctx_t *ngx_http_proctor_ctx_get(ngx_http_request_t *r);
+ngx_http_proctor_ctx_t *ngx_http_proctor_ctx_create(ngx_http_request_t *r);
 
 /* ngx_http_proctor_framing.c: HTTP that no API client sends */
 
@@ -647,10 +334,6 @@ ngx_int_t ngx_http_proctor_refuse(ngx_http_proctor_ctx_t *ctx,
 ngx_int_t ngx_http_proctor_refuse_fmt(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code, const char *fmt,
     ...);
-/* copies violations to a refusal, making it `code` when there is any */
-ngx_int_t ngx_http_proctor_error_violations(ngx_http_request_t *r,
-    ngx_http_proctor_refusal_t *refusal, ngx_http_proctor_error_e code,
-    const proctor_violations_t *violations);
 /* "no_key": the word for logs and audit */
 ngx_str_t ngx_http_proctor_error_reason(
     const ngx_http_proctor_refusal_t *refusal);
@@ -668,6 +351,13 @@ ngx_int_t ngx_http_proctor_error_send(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 ngx_int_t ngx_http_proctor_header_add(
     ngx_http_request_t *r, const char *name, const ngx_str_t *value);
+
+/* ngx_http_proctor_error_violations.c: what does not fit a schema, refused */
+
+/* copies violations to a refusal, making it `code` when there is any */
+ngx_int_t ngx_http_proctor_error_violations(ngx_http_request_t *r,
+    ngx_http_proctor_refusal_t *refusal, ngx_http_proctor_error_e code,
+    const proctor_violations_t *violations);
 
 /* ngx_http_proctor_error_body.c: a refusal as the body of an answer */
 
@@ -718,180 +408,10 @@ ngx_int_t ngx_http_proctor_variable_add(ngx_conf_t *cf);
 ngx_str_t ngx_http_proctor_variable_decision(ngx_http_proctor_ctx_t *ctx);
 ngx_str_t ngx_http_proctor_variable_reason(ngx_http_proctor_ctx_t *ctx);
 
-/*
- * ngx_http_proctor_redis.c: one connection a worker, and what is known of the
- * server behind it.  redis_op.c: questions and their answers.  redis_conf.c:
- * the directive, and the scripts.
- */
-
-/* how a call ended; the words are those of RESP's errors */
-
-typedef enum {
-    NGX_HTTP_PROCTOR_REDIS_REPLY = 0, /* no reply is an error */
-    NGX_HTTP_PROCTOR_REDIS_TIMEOUT,   /* it may or may not have happened */
-    NGX_HTTP_PROCTOR_REDIS_DOWN,      /* as timeout: the connection ended */
-    NGX_HTTP_PROCTOR_REDIS_NOSCRIPT,  /* also to EVAL, which nobody explains */
-    NGX_HTTP_PROCTOR_REDIS_LOADING,
-    NGX_HTTP_PROCTOR_REDIS_BUSY, /* with a script */
-    NGX_HTTP_PROCTOR_REDIS_READONLY,
-    NGX_HTTP_PROCTOR_REDIS_MASTERDOWN,
-    NGX_HTTP_PROCTOR_REDIS_NOAUTH,
-    NGX_HTTP_PROCTOR_REDIS_NOPERM,
-    NGX_HTTP_PROCTOR_REDIS_OOM,
-    NGX_HTTP_PROCTOR_REDIS_MISCONF,
-    NGX_HTTP_PROCTOR_REDIS_NOREPLICAS,
-    NGX_HTTP_PROCTOR_REDIS_WRONGTYPE,
-    NGX_HTTP_PROCTOR_REDIS_CLUSTER, /* MOVED and its like: not supported */
-    NGX_HTTP_PROCTOR_REDIS_FULL,    /* no more clients */
-    NGX_HTTP_PROCTOR_REDIS_ERR,     /* any other */
-    NGX_HTTP_PROCTOR_REDIS_STATUSES
-} ngx_http_proctor_redis_status_e;
-
-/* numbered as hiredis does, which looks at the type of what it hands out */
-
-typedef enum {
-    NGX_HTTP_PROCTOR_REDIS_STRING = 1,
-    NGX_HTTP_PROCTOR_REDIS_ARRAY,
-    NGX_HTTP_PROCTOR_REDIS_INTEGER,
-    NGX_HTTP_PROCTOR_REDIS_NIL,
-    NGX_HTTP_PROCTOR_REDIS_WORD, /* +OK */
-    NGX_HTTP_PROCTOR_REDIS_ERROR
-} ngx_http_proctor_redis_type_e;
-
-/* in the client's memory, and gone when the handler returns */
-
-typedef struct ngx_http_proctor_redis_reply_s ngx_http_proctor_redis_reply_t;
-
-struct ngx_http_proctor_redis_reply_s {
-    int type; /* ngx_http_proctor_redis_type_e; the first member: hiredis */
-    ngx_http_proctor_redis_status_e error; /* ERROR: which */
-    int64_t integer;
-    proctor_str_t str;                       /* STRING, WORD, ERROR; also NUL */
-    size_t nelements;                        /* ARRAY */
-    ngx_http_proctor_redis_reply_t *element; /* the elements themselves */
-};
-
-/* One command.  With a script: argv is numkeys, keys, arguments. */
-
-typedef struct {
-    const proctor_str_t *argv;
-    ngx_uint_t argc;
-    const ngx_http_proctor_redis_script_t *script; /* NULL: argv[0] says */
-} ngx_http_proctor_redis_command_t;
-
-#define NGX_HTTP_PROCTOR_REDIS_BATCH 16 /* commands in one call */
-
-/* `replies`: one for each command, also when some are errors; NULL when the
-   status is TIMEOUT or DOWN.  `status`: the first error's.  A handler may send,
-   cancel, resume and finalise as it likes. */
-typedef void (*ngx_http_proctor_redis_pt)(void *data,
-    ngx_http_proctor_redis_status_e status,
-    const ngx_http_proctor_redis_reply_t *replies);
-
-/* Who waits.  In the caller's memory, zeroed but for handler and data; while
-   `op` is set its end must not come without a cancel. */
-
-typedef struct {
-    ngx_http_proctor_redis_pt handler;
-    void *data;
-    struct ngx_http_proctor_redis_op_s *op;
-} ngx_http_proctor_redis_call_t;
-
-typedef enum {
-    NGX_HTTP_PROCTOR_REDIS_OFF = 0,    /* no connection; maybe later */
-    NGX_HTTP_PROCTOR_REDIS_CONNECTING, /* connect() is under way */
-    NGX_HTTP_PROCTOR_REDIS_HANDSHAKE,  /* the server is asked who it is */
-    NGX_HTTP_PROCTOR_REDIS_SUSPECT,    /* it kept silent or is ill: probed */
-    NGX_HTTP_PROCTOR_REDIS_READY       /* the only state that takes calls */
-} ngx_http_proctor_redis_state_e;
-
-typedef struct {
-    ngx_uint_t connects;
-    ngx_uint_t losses;
-    ngx_uint_t calls;
-    ngx_uint_t replies;
-    ngx_uint_t timeouts;
-    ngx_uint_t late;     /* replies that found nobody */
-    ngx_uint_t declined; /* calls, while it was not ready */
-    ngx_uint_t busy;     /* calls, over a limit */
-    ngx_uint_t suspected;
-    ngx_uint_t resent; /* scripts that the server had forgotten */
-    ngx_uint_t errors[NGX_HTTP_PROCTOR_REDIS_STATUSES];
-} ngx_http_proctor_redis_stats_t;
-
-typedef struct {
-    ngx_http_proctor_redis_state_e state;
-    const char *word; /* of the state */
-    const char *reason;
-    ngx_str_t name;
-    ngx_uint_t pending;
-    const ngx_http_proctor_redis_stats_t *stats;
-} ngx_http_proctor_redis_view_t;
-
-/* NULL: out of memory */
-ngx_http_proctor_redis_t *ngx_http_proctor_redis_create(
-    ngx_cycle_t *cycle, ngx_http_proctor_redis_conf_t *conf);
-/* the process ends: who waits is forgotten, not called */
-void ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis);
-void ngx_http_proctor_redis_view(
-    const ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_view_t *view);
-
-/*
- * All commands in one round trip, in order; nothing of them is kept.  `call`
- * NULL: nobody waits.
- *   NGX_OK        call->handler will be called exactly once, after this
- *                 returned, within the timeout;
- *   NGX_DECLINED  it is not ready (or redis is NULL): nothing was sent;
- *   NGX_BUSY      over a limit, or out of memory: nothing was sent.
- */
-ngx_int_t ngx_http_proctor_redis_send(ngx_http_proctor_redis_t *redis,
-    ngx_http_proctor_redis_call_t *call,
-    const ngx_http_proctor_redis_command_t *commands, ngx_uint_t n);
-/* the handler will not be called; the commands stay sent */
-void ngx_http_proctor_redis_cancel(ngx_http_proctor_redis_call_t *call);
-/* "reply", "timeout", "readonly" */
-const char *ngx_http_proctor_redis_word(ngx_http_proctor_redis_status_e status);
-
-/*
- * Commands that want to travel with the quota's question, in its round trip.
- * A step before it sets ctx->lookup; all of it is the request's memory.
- *
- * A step after it finds `sent` zero: nobody went to Redis, ask yourself (no
- * quota applies, or Redis was not to be had).  Else the handler was called
- * before the request was resumed: `replies` one for each command, of which any
- * may be an error, or NULL when none came.  It is not called when the quota
- * refused the call, nor when the request has gone.  It copies what it wants to
- * keep, and neither resumes nor ends the request.
- */
-
-typedef struct ngx_http_proctor_lookup_s {
-    const ngx_http_proctor_redis_command_t *commands;
-    ngx_uint_t n; /* NGX_HTTP_PROCTOR_LOOKUP_MAX at most */
-    void (*handler)(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
-        const ngx_http_proctor_redis_reply_t *replies);
-    unsigned sent : 1;
-} ngx_http_proctor_lookup_t;
-
-#define NGX_HTTP_PROCTOR_LOOKUP_MAX (NGX_HTTP_PROCTOR_REDIS_BATCH - 1)
+/* ngx_http_proctor_redis_conf.c; the rest is in ngx_http_proctor_redis_call.h */
 
 char *ngx_http_proctor_redis_conf(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-/* while the configuration is read, all directives being known (init_main):
-   `text` must outlive the cycle; NULL: out of memory, or one too many */
-const ngx_http_proctor_redis_script_t *ngx_http_proctor_redis_script(
-    ngx_conf_t *cf, ngx_http_proctor_redis_conf_t *conf,
-    const proctor_str_t *text);
-
-/* several of them, each to its place; NGX_ERROR as above */
-
-typedef struct {
-    const ngx_http_proctor_redis_script_t **script;
-    const proctor_str_t *text;
-} ngx_http_proctor_redis_place_t;
-
-ngx_int_t ngx_http_proctor_redis_scripts(ngx_conf_t *cf,
-    ngx_http_proctor_redis_conf_t *conf,
-    const ngx_http_proctor_redis_place_t *places, ngx_uint_t n);
 
 /* ngx_http_proctor_status.c: what a worker knows, as JSON */
 

@@ -88,7 +88,7 @@ ngx_http_proctor_answer_header(ngx_http_request_t *r)
                    : ngx_http_proctor_next_header(r);
     }
 
-    ctx = ngx_http_proctor_run_ctx(r);
+    ctx = ngx_http_proctor_ctx_get(r);
 
     if (ctx == NULL) {
         ctx = ngx_http_proctor_answer_ctx(r);
@@ -210,7 +210,7 @@ ngx_http_proctor_answer_ctx(ngx_http_request_t *r)
         return NULL;
     }
 
-    ctx = ngx_http_proctor_run_create(r);
+    ctx = ngx_http_proctor_ctx_create(r);
     if (ctx != NULL) {
         ctx->state = NGX_HTTP_PROCTOR_ANSWERED;
     }

@@ -203,7 +203,7 @@ ngx_http_proctor_audit_outcome_ctx(ngx_http_request_t *r)
     ngx_http_proctor_ctx_t *ctx;
     ngx_http_proctor_loc_conf_t *conf;
 
-    ctx = ngx_http_proctor_run_ctx(r);
+    ctx = ngx_http_proctor_ctx_get(r);
 
     if (ctx != NULL) {
         return ctx;
@@ -215,7 +215,7 @@ ngx_http_proctor_audit_outcome_ctx(ngx_http_request_t *r)
         return NULL;
     }
 
-    ctx = ngx_http_proctor_run_create(r);
+    ctx = ngx_http_proctor_ctx_create(r);
 
     if (ctx != NULL) {
         ctx->state = NGX_HTTP_PROCTOR_ANSWERED;

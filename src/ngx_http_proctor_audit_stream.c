@@ -5,6 +5,7 @@
  */
 
 #include "ngx_http_proctor_audit.h"
+#include "ngx_http_proctor_redis_call.h"
 
 
 #define NGX_HTTP_PROCTOR_AUDIT_STREAM_KEY 256

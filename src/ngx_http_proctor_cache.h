@@ -29,6 +29,7 @@
 #define NGX_HTTP_PROCTOR_CACHE_H_INCLUDED
 
 #include "ngx_http_proctor_cache_flight.h"
+#include "ngx_http_proctor_redis_call.h"
 
 
 #define NGX_HTTP_PROCTOR_CACHE_GEN_TTL  172800000 /* ms: outlives all entries */

@@ -150,7 +150,7 @@ ngx_http_proctor_cache_write_log(ngx_http_request_t *r)
     ngx_http_proctor_ctx_t *ctx;
     ngx_http_proctor_cache_t *cache;
 
-    ctx = ngx_http_proctor_run_ctx(r);
+    ctx = ngx_http_proctor_ctx_get(r);
     cache = (ctx == NULL) ? NULL : ctx->cache;
 
     if (cache != NULL && !cache->ended && (cache->began || cache->deferred)

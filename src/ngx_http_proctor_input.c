@@ -23,11 +23,11 @@ typedef struct {
 
 static ngx_int_t ngx_http_proctor_input_query(ngx_http_proctor_input_t *in);
 static ngx_int_t ngx_http_proctor_input_pair(
-    ngx_http_proctor_input_t *in, u_char *p, u_char *last);
-static ngx_int_t ngx_http_proctor_input_decode(ngx_http_proctor_input_t *in,
-    const u_char *p, const u_char *last, proctor_str_t *to, const char **fault);
+    ngx_http_proctor_input_t *in, const proctor_query_pair_t *sent);
+static ngx_int_t ngx_http_proctor_input_decode(
+    ngx_http_proctor_input_t *in, proctor_str_t *s, const char **fault);
 static ngx_int_t ngx_http_proctor_input_declared(ngx_http_proctor_input_t *in,
-    const proctor_str_t *name, const proctor_str_t *value, ngx_uint_t coded);
+    const proctor_query_pair_t *pair, ngx_uint_t coded);
 static ngx_int_t ngx_http_proctor_input_headers(ngx_http_proctor_input_t *in);
 static ngx_int_t ngx_http_proctor_input_path(ngx_http_proctor_input_t *in);
 static ngx_int_t ngx_http_proctor_input_param(
@@ -114,99 +114,78 @@ ngx_http_proctor_input_path(ngx_http_proctor_input_t *in)
 static ngx_int_t
 ngx_http_proctor_input_query(ngx_http_proctor_input_t *in)
 {
-    u_char *p, *last, *amp;
     ngx_int_t rc;
+    proctor_query_t query;
+    proctor_query_pair_t pair;
 
-    p = in->ctx->args.data;
-    last = p + in->ctx->args.len;
+    query.p = (const char *) in->ctx->args.data;
+    query.last = query.p + in->ctx->args.len;
 
-    while (p < last) {
-        amp = ngx_strlchr(p, last, '&');
-        if (amp == NULL) {
-            amp = last;
+    while (proctor_query_next(&query, &pair)) {
+        rc = ngx_http_proctor_input_pair(in, &pair);
+        if (rc != NGX_OK) {
+            return rc;
         }
-
-        if (amp != p) {
-            rc = ngx_http_proctor_input_pair(in, p, amp);
-            if (rc != NGX_OK) {
-                return rc;
-            }
-        }
-
-        p = amp + 1;
     }
 
     return NGX_OK;
 }
 
 
-/* one "name=value" as sent */
-
 static ngx_int_t
 ngx_http_proctor_input_pair(
-    ngx_http_proctor_input_t *in, u_char *p, u_char *last)
+    ngx_http_proctor_input_t *in, const proctor_query_pair_t *sent)
 {
-    u_char *eq;
     const char *fault;
-    proctor_str_t name, value;
+    proctor_query_pair_t pair;
 
-    eq = ngx_strlchr(p, last, '=');
-    if (eq == NULL) {
-        eq = last;
+    pair = *sent;
+
+    if (pair.value.data == NULL) {
+        pair.value.data = ""; /* "name" is read as "name=" */
     }
 
-    if (ngx_http_proctor_input_decode(in, p, eq, &name, &fault) != NGX_OK
-        || ngx_http_proctor_input_decode(
-               in, (eq == last) ? last : eq + 1, last, &value, &fault)
-               != NGX_OK) {
+    if (ngx_http_proctor_input_decode(in, &pair.name, &fault) != NGX_OK
+        || ngx_http_proctor_input_decode(in, &pair.value, &fault) != NGX_OK) {
         return (fault == NULL) ? NGX_ERROR
                                : ngx_http_proctor_input_not_query(in, fault);
     }
 
-    if (name.len == 7 && ngx_memcmp(name.data, "_method", 7) == 0) {
+    if (pair.name.len == 7 && ngx_memcmp(pair.name.data, "_method", 7) == 0) {
         return ngx_http_proctor_input_not_query(in, "a method override");
     }
 
-    return ngx_http_proctor_input_declared(in, &name, &value,
-        (size_t) (eq - p) != name.len
-            || ngx_memcmp(p, name.data, name.len) != 0);
+    return ngx_http_proctor_input_declared(
+        in, &pair, pair.name.data != sent->name.data);
 }
 
 
 /* *fault: why it is no part of a query; NULL: out of memory */
 
 static ngx_int_t
-ngx_http_proctor_input_decode(ngx_http_proctor_input_t *in, const u_char *p,
-    const u_char *last, proctor_str_t *to, const char **fault)
+ngx_http_proctor_input_decode(
+    ngx_http_proctor_input_t *in, proctor_str_t *s, const char **fault)
 {
-    char *text;
+    int rc;
     size_t i;
-    ptrdiff_t len;
 
     *fault = NULL;
 
-    text = proctor_arena_alloc(in->worker->arena, (size_t) (last - p) + 1);
-    if (text == NULL) {
+    rc = proctor_query_decode(in->worker->arena, s);
+
+    if (rc != PROCTOR_OK) {
+        *fault = (rc == PROCTOR_INVALID) ? "a bad percent-escape" : NULL;
         return NGX_ERROR;
     }
 
-    len = proctor_unescape_percent(text, (const char *) p, last - p, 1);
-    if (len < 0) {
-        *fault = "a bad percent-escape";
-        return NGX_DECLINED;
-    }
-
-    to->data = text;
-    to->len = (size_t) len;
-
-    for (i = 0; i < to->len; i++) {
-        if ((u_char) text[i] < 0x20 || text[i] == 0x7f) {
+    for (i = 0; i < s->len; i++) {
+        if ((u_char) s->data[i] < 0x20 || s->data[i] == 0x7f) {
             *fault = "a control byte";
             return NGX_DECLINED;
         }
     }
 
-    if (!proctor_json_utf8(to->data, to->len)) {
+    if (!proctor_json_utf8(s->data, s->len)) {
         *fault = "bytes that are not UTF-8";
         return NGX_DECLINED;
     }
@@ -219,12 +198,14 @@ ngx_http_proctor_input_decode(ngx_http_proctor_input_t *in, const u_char *p,
 
 static ngx_int_t
 ngx_http_proctor_input_declared(ngx_http_proctor_input_t *in,
-    const proctor_str_t *name, const proctor_str_t *value, ngx_uint_t coded)
+    const proctor_query_pair_t *pair, ngx_uint_t coded)
 {
     unsigned n;
+    const proctor_str_t *name;
     const proctor_operation_t *op;
 
     op = in->ctx->operation;
+    name = &pair->name;
 
     for (n = 0; n < op->nparams; n++) {
         if (op->params[n].in != PROCTOR_IN_QUERY
@@ -240,7 +221,7 @@ ngx_http_proctor_input_declared(ngx_http_proctor_input_t *in,
                 in, name, "must be written without percent-encoding");
         }
 
-        return ngx_http_proctor_input_param(in, n, value);
+        return ngx_http_proctor_input_param(in, n, &pair->value);
     }
 
     return NGX_OK;

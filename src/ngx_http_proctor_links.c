@@ -8,6 +8,7 @@
  */
 
 #include "ngx_http_proctor.h"
+#include "proctor_links.h"
 
 
 #define NGX_HTTP_PROCTOR_LINKS_BUFFER 8192

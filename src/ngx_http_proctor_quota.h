@@ -18,7 +18,8 @@
 #ifndef NGX_HTTP_PROCTOR_QUOTA_H_INCLUDED
 #define NGX_HTTP_PROCTOR_QUOTA_H_INCLUDED
 
-#include "ngx_http_proctor.h"
+#include "ngx_http_proctor_redis_call.h"
+#include "proctor_quota.h"
 
 
 #define NGX_HTTP_PROCTOR_QUOTA_ID 32 /* bytes: a reservation's own */

@@ -70,7 +70,7 @@ ngx_http_proctor_quota_end(ngx_http_request_t *r)
     ngx_http_proctor_ctx_t *ctx;
     ngx_http_upstream_state_t *state;
 
-    ctx = ngx_http_proctor_run_ctx(r);
+    ctx = ngx_http_proctor_ctx_get(r);
 
     if (ctx == NULL || ctx->quota == NULL || ctx->quota->held == 0) {
         return NGX_OK;

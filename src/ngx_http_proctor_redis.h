@@ -21,7 +21,7 @@
 #ifndef NGX_HTTP_PROCTOR_REDIS_H_INCLUDED
 #define NGX_HTTP_PROCTOR_REDIS_H_INCLUDED
 
-#include "ngx_http_proctor.h"
+#include "ngx_http_proctor_redis_call.h"
 
 
 /* a connection whose oldest command waits this many timeouts is given up */

@@ -7,7 +7,8 @@
  * All memory is the request's.
  */
 
-#include "ngx_http_proctor.h"
+#include "ngx_http_proctor_redis_call.h"
+
 #include <time.h>
 
 

@@ -66,7 +66,7 @@ ngx_http_proctor_variable(
     ngx_str_t value;
     ngx_http_proctor_ctx_t *ctx;
 
-    ctx = ngx_http_proctor_run_ctx(r->main);
+    ctx = ngx_http_proctor_ctx_get(r->main);
 
     if (ctx == NULL) {
         v->not_found = 1;

@@ -3,7 +3,7 @@
  * starts.  In cycle->pool; the pure files' parts are freed at the worker's exit.
  */
 
-#include "ngx_http_proctor.h"
+#include "ngx_http_proctor_redis_call.h"
 #include <openssl/rand.h>
 
 

@@ -20,6 +20,7 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include "proctor_command.h"
 #include "proctor_document.h"
 
 

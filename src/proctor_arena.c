@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proctor.h"
+#include "proctor_base.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define PROCTOR_ARENA_ASAN 1

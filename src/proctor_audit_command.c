@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proctor_command.h"
 #include "proctor_trail.h"
 
 

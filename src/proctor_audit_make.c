@@ -145,21 +145,13 @@ proctor_audit_make_start(proctor_audit_file_t *f, char *line)
 int
 proctor_audit_make_id(char *id)
 {
-    size_t i;
     unsigned char bytes[PROCTOR_AUDIT_FILE_ID / 2];
-
-    static const char digits[] = "0123456789abcdef";
 
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t) sizeof(bytes)) {
         return PROCTOR_ERROR;
     }
 
-    for (i = 0; i < sizeof(bytes); i++) {
-        id[2 * i] = digits[bytes[i] >> 4];
-        id[2 * i + 1] = digits[bytes[i] & 0xf];
-    }
-
-    id[PROCTOR_AUDIT_FILE_ID] = '\0';
+    *proctor_hex_write(id, bytes, sizeof(bytes)) = '\0';
 
     return PROCTOR_OK;
 }

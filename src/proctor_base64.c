@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "proctor.h"
+#include "proctor_base.h"
 
 
 static uint32_t proctor_base64_group(const unsigned char *p, size_t len);

@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-#include "proctor.h"
+#include "proctor_quota.h"
 
 
 static proctor_share_t *proctor_budget_share(

@@ -78,7 +78,7 @@ struct proctor_cache_rule_s {
 int proctor_cache_is_unsafe(const proctor_operation_t *operation);
 
 
-/* proctor_cache_key.c: what an answer, and what a group, is called */
+/* proctor_cache_name.c: what groups are called, and all of it in Redis */
 
 /*
  * The groups of a read (operation->cache->groups) or of a write
@@ -107,6 +107,9 @@ char *proctor_cache_group_name(char *dst, const proctor_account_t *account,
 char *proctor_cache_entry_name(char *dst, const proctor_account_t *account,
     const unsigned char key[PROCTOR_SHA256_LEN]);
 
+
+/* proctor_cache_key.c: what an answer is called */
+
 typedef struct {
     const proctor_account_t *account;
     const proctor_operation_t *operation;
@@ -124,6 +127,7 @@ typedef struct {
  */
 int proctor_cache_key(const proctor_cache_call_t *call, proctor_arena_t *arena,
     unsigned char key[PROCTOR_SHA256_LEN]);
+
 
 /* proctor_cache_body.c */
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "proctor.h"
+#include "proctor_base.h"
 
 
 char *

@@ -9,7 +9,7 @@
 
 #define OPENSSL_SUPPRESS_DEPRECATED
 
-#include "proctor.h"
+#include "proctor_base.h"
 
 #include <openssl/sha.h>
 

@@ -8,7 +8,6 @@
  * their own, different rules.
  */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "proctor_document.h"
@@ -21,9 +20,6 @@ static int proctor_document_is_ref(
     proctor_document_t *doc, json_t *value, const proctor_where_t *at);
 static json_t *proctor_document_follow(proctor_document_t *doc,
     const char *reference, const proctor_where_t *at, proctor_where_t *target);
-static json_t *proctor_document_find(
-    proctor_document_t *doc, const char *pointer);
-static json_t *proctor_document_step(json_t *value, char *token);
 
 
 json_t *
@@ -107,7 +103,7 @@ proctor_document_follow(proctor_document_t *doc, const char *reference,
     }
 
     pointer[len] = '\0';
-    value = proctor_document_find(doc, pointer);
+    value = proctor_pointer_find(doc->root, pointer);
 
     if (value == NULL) {
         proctor_document_fault(doc, at, "refers to nothing: #%s", reference);
@@ -117,58 +113,4 @@ proctor_document_follow(proctor_document_t *doc, const char *reference,
     *target = (proctor_where_t){ NULL, pointer, 0 };
 
     return value;
-}
-
-
-/* Works on a copy: tokens lose their escapes where they stand. */
-
-static json_t *
-proctor_document_find(proctor_document_t *doc, const char *pointer)
-{
-    char *rest;
-    json_t *value;
-
-    if (*pointer == '\0') {
-        return doc->root;
-    }
-
-    rest = proctor_arena_strndup(doc->arena, pointer + 1, strlen(pointer + 1));
-    value = rest != NULL ? doc->root : NULL;
-
-    while (rest != NULL && value != NULL) {
-        value = proctor_document_step(value, strsep(&rest, "/"));
-    }
-
-    return value;
-}
-
-
-/* One reference token of a pointer; its escapes are undone in place. */
-
-static json_t *
-proctor_document_step(json_t *value, char *token)
-{
-    char *end, *dst;
-    const char *src;
-    unsigned long index;
-
-    if (json_is_array(value)) {
-        index = strtoul(token, &end, 10);
-        return *token != '\0' && *end == '\0' ? json_array_get(value, index)
-                                              : NULL;
-    }
-
-    for (src = dst = token; *src != '\0'; src++) {
-        *dst = *src;
-
-        if (*src == '~' && (src[1] == '0' || src[1] == '1')) {
-            *dst = *++src == '0' ? '~' : '/';
-        }
-
-        dst++;
-    }
-
-    *dst = '\0';
-
-    return json_object_get(value, token);
 }

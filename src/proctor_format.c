@@ -6,7 +6,8 @@
  * they go by.  What is not in the table at all is refused by the compiler too.
  */
 
-#include "proctor_schema.h"
+#include "proctor_format.h"
+#include "proctor_regex.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * years, and that a leap second is 23:59:60 in UTC.
  */
 
-#include "proctor_schema.h"
+#include "proctor_format.h"
 
 
 static int proctor_format_digits(const char *p, int n);

@@ -12,7 +12,7 @@
 #include <emmintrin.h>
 #endif
 
-#include "proctor.h"
+#include "proctor_base.h"
 
 
 #if defined(__SSE2__)

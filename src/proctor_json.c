@@ -20,7 +20,7 @@
 
 #include <string.h>
 
-#include "proctor_json.h"
+#include "proctor_json_tape.h"
 
 
 typedef struct {

@@ -14,7 +14,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "proctor_json.h"
+#include "proctor_json_tape.h"
 
 
 #define PROCTOR_JSON_KEY_FEW 16

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include "proctor_json.h"
+#include "proctor_json_tape.h"
 
 
 const char proctor_json_empty[] = "is empty";

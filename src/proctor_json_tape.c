@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proctor_json.h"
+#include "proctor_json_tape.h"
 
 
 #define PROCTOR_JSON_TAPE_FIRST 64

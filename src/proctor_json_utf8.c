@@ -6,7 +6,7 @@
  * no byte at or after `end` is looked at.
  */
 
-#include "proctor_json.h"
+#include "proctor_json_tape.h"
 
 
 int

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "proctor_json.h"
+#include "proctor_json_tape.h"
 
 
 static uint32_t proctor_json_item(

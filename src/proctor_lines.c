@@ -7,7 +7,7 @@
  * rest is the arena's.
  */
 
-#include "proctor.h"
+#include "proctor_command.h"
 
 
 struct proctor_lines_s {

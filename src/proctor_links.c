@@ -22,7 +22,7 @@
 
 #include <string.h>
 
-#include "proctor_links.h"
+#include "proctor_links_place.h"
 
 
 typedef const char *(*proctor_links_pt)(

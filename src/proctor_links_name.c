@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "proctor_links.h"
+#include "proctor_links_place.h"
 
 
 static void proctor_links_name_add(

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "proctor_links.h"
+#include "proctor_links_place.h"
 
 
 #define PROCTOR_LINKS_SCHEME "https"

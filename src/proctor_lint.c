@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proctor.h"
+#include "proctor_command.h"
 
 
 #define PROCTOR_LINT_MAX (64 * 1024 * 1024) /* bytes of a file */

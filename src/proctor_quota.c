@@ -21,7 +21,7 @@
 
 #include <string.h>
 
-#include "proctor.h"
+#include "proctor_quota.h"
 
 
 #define PROCTOR_DAY_MS 86400000

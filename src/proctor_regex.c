@@ -18,7 +18,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 
-#include "proctor_schema.h"
+#include "proctor_regex.h"
 
 #include <pcre2.h>
 #include <string.h>

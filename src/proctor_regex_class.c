@@ -6,7 +6,7 @@
  * of this form is left to PCRE2, so nothing is given another meaning.
  */
 
-#include "proctor_schema.h"
+#include "proctor_regex.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
  * refused.  The result lives in the arena.
  */
 
-#include "proctor_schema.h"
+#include "proctor_regex.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,12 +35,6 @@ typedef struct {
     const char *error;
 } proctor_regex_text_t;
 
-typedef struct {
-    const char *name;
-    const char *property;
-} proctor_regex_property_t;
-
-
 static void proctor_regex_class(proctor_regex_text_t *t);
 static void proctor_regex_plain(proctor_regex_text_t *t);
 static void proctor_regex_group(proctor_regex_text_t *t);
@@ -55,56 +49,6 @@ static void proctor_regex_put_code(proctor_regex_text_t *t, int32_t c);
 static void proctor_regex_put(
     proctor_regex_text_t *t, const char *s, size_t len);
 static void proctor_regex_fail(proctor_regex_text_t *t, const char *error);
-
-
-/* general categories by their long names, which PCRE2 does not know; a few
-   binary properties under PCRE2's own names need no row */
-
-static const proctor_regex_property_t proctor_regex_properties[] = {
-    { "Letter", "L" },
-    { "Cased_Letter", "L&" },
-    { "LC", "L&" },
-    { "Uppercase_Letter", "Lu" },
-    { "Lowercase_Letter", "Ll" },
-    { "Titlecase_Letter", "Lt" },
-    { "Modifier_Letter", "Lm" },
-    { "Other_Letter", "Lo" },
-    { "Mark", "M" },
-    { "Combining_Mark", "M" },
-    { "Nonspacing_Mark", "Mn" },
-    { "Spacing_Mark", "Mc" },
-    { "Enclosing_Mark", "Me" },
-    { "Number", "N" },
-    { "Decimal_Number", "Nd" },
-    { "digit", "Nd" },
-    { "Letter_Number", "Nl" },
-    { "Other_Number", "No" },
-    { "Punctuation", "P" },
-    { "punct", "P" },
-    { "Connector_Punctuation", "Pc" },
-    { "Dash_Punctuation", "Pd" },
-    { "Open_Punctuation", "Ps" },
-    { "Close_Punctuation", "Pe" },
-    { "Initial_Punctuation", "Pi" },
-    { "Final_Punctuation", "Pf" },
-    { "Other_Punctuation", "Po" },
-    { "Symbol", "S" },
-    { "Math_Symbol", "Sm" },
-    { "Currency_Symbol", "Sc" },
-    { "Modifier_Symbol", "Sk" },
-    { "Other_Symbol", "So" },
-    { "Separator", "Z" },
-    { "Space_Separator", "Zs" },
-    { "Line_Separator", "Zl" },
-    { "Paragraph_Separator", "Zp" },
-    { "Other", "C" },
-    { "Control", "Cc" },
-    { "cntrl", "Cc" },
-    { "Format", "Cf" },
-    { "Surrogate", "Cs" },
-    { "Private_Use", "Co" },
-    { "Unassigned", "Cn" },
-};
 
 
 int
@@ -347,8 +291,8 @@ proctor_regex_space(proctor_regex_text_t *t, const char *body)
 static void
 proctor_regex_property(proctor_regex_text_t *t)
 {
-    size_t i, len;
-    const char *name, *end, *equals;
+    size_t len;
+    const char *name, *end, *equals, *property;
 
     name = t->p + 3;
     end = (t->last - t->p > 3 && t->p[2] == '{')
@@ -372,15 +316,11 @@ proctor_regex_property(proctor_regex_text_t *t)
 
     len = (size_t) (end - name);
 
-    for (i = 0; i < sizeof(proctor_regex_properties)
-                        / sizeof(proctor_regex_properties[0]);
-         i++) {
-        if (strlen(proctor_regex_properties[i].name) == len
-            && memcmp(proctor_regex_properties[i].name, name, len) == 0) {
-            name = proctor_regex_properties[i].property;
-            len = strlen(name);
-            break;
-        }
+    property = proctor_regex_property_name(name, len);
+
+    if (property != NULL) {
+        name = property;
+        len = strlen(property);
     }
 
     proctor_regex_put(t, name, len);

@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "proctor.h"
+#include "proctor_base.h"
 
 
 #define PROCTOR_REPORT_LEN 1024

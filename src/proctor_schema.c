@@ -66,7 +66,7 @@ proctor_schema_compile(proctor_schema_set_t *set, const char *pointer)
     unsigned count;
     proctor_schema_t *schema, *linked;
 
-    json = proctor_schema_ref_find(set->document, pointer);
+    json = proctor_pointer_find(set->document, pointer);
 
     if (json == NULL) {
         proctor_report(set->report, pointer, "there is no schema here");

@@ -11,7 +11,9 @@
 #define PROCTOR_SCHEMA_H_INCLUDED
 
 #include "proctor.h"
-#include "proctor_json.h"
+#include "proctor_format.h"
+#include "proctor_json_tape.h"
+#include "proctor_regex.h"
 
 #include <string.h>
 
@@ -58,91 +60,6 @@ int proctor_schema_number_is_multiple(
 /* equal numbers have equal hashes, however they are written */
 uint64_t proctor_schema_number_hash(
     const proctor_schema_number_t *n, uint64_t seed);
-
-
-/* proctor_regex.c: ECMA-262 patterns on PCRE2, with a bound on their work */
-
-typedef struct proctor_regex_s proctor_regex_t;
-
-typedef struct { /* zeroed: nothing is created before the first match */
-    void *data;
-    void *context;
-    void *stack;    /* JIT's, once its own is too small */
-    uint32_t spent; /* callouts that the last match made */
-} proctor_regex_run_t;
-
-/* NULL: *error (arena's) says why, or is NULL when memory ran out */
-proctor_regex_t *proctor_regex_compile(proctor_arena_t *arena,
-    const char *pattern, size_t len, const char **error);
-/* 1 or 0; -1: out of memory */
-int proctor_regex_match(const proctor_regex_t *regex, proctor_regex_run_t *run,
-    const char *s, size_t len);
-void proctor_regex_run_free(proctor_regex_run_t *run);
-/* 1 when the text is an ECMA-262 pattern */
-int proctor_regex_valid(const char *pattern, size_t len);
-
-
-/* proctor_regex_class.c: "^[...]+$" as a table of bytes */
-
-typedef struct {
-    unsigned char has[256];
-} proctor_regex_class_t;
-
-/* 1: the pattern is of this form, and class holds it */
-int proctor_regex_class_compile(
-    proctor_regex_class_t *class, const char *pattern, size_t len);
-int proctor_regex_class_match(
-    const proctor_regex_class_t *class, const char *s, size_t len);
-
-
-/* proctor_regex_translate.c */
-
-#define PROCTOR_REGEX_LEN 16384 /* of a pattern, bytes */
-
-/* OK; INVALID: *error (a constant phrase) says why; ERROR */
-int proctor_regex_translate(proctor_arena_t *arena, const char *pattern,
-    size_t len, proctor_str_t *text, const char **error);
-
-
-/* proctor_format.c */
-
-typedef enum {
-    PROCTOR_FORMAT_STRING = 0,
-    PROCTOR_FORMAT_NUMBER,
-    PROCTOR_FORMAT_NOTE, /* an annotation: never asserted */
-    PROCTOR_FORMAT_REFUSED
-} proctor_format_kind_e;
-
-typedef struct {
-    const char *name;
-    proctor_format_kind_e kind;
-    const char *phrase;                     /* "must be a date" */
-    int (*fits)(const char *s, size_t len); /* STRING */
-    const char *low;                        /* NUMBER */
-    const char *high;
-} proctor_format_t;
-
-/* NULL: no format of this name */
-const proctor_format_t *proctor_format_find(const char *name);
-int proctor_format_ipv4(const char *s, size_t len);
-int proctor_format_ipv6(const char *s, size_t len);
-
-
-/* proctor_format_time.c */
-
-int proctor_format_date_time(const char *s, size_t len);
-int proctor_format_date(const char *s, size_t len);
-int proctor_format_time(const char *s, size_t len);
-int proctor_format_duration(const char *s, size_t len);
-
-
-/* proctor_uri.c: RFC 3986 */
-
-int proctor_format_uri(const char *s, size_t len);
-int proctor_format_uri_reference(const char *s, size_t len);
-/* `reference` resolved against `base` (5.2); NULL: out of memory */
-char *proctor_uri_resolve(
-    proctor_arena_t *arena, const char *base, const char *reference);
 
 
 /* The compiled schema */
@@ -362,6 +279,16 @@ int proctor_schema_keyword_compile(proctor_schema_build_t *b,
     const proctor_schema_keyword_t *keyword, json_t *value);
 
 
+/* proctor_schema_sub.c: the keywords that hold schemas */
+
+int proctor_schema_compile_sub(proctor_schema_build_t *b,
+    const proctor_schema_keyword_t *keyword, json_t *value);
+int proctor_schema_compile_list(proctor_schema_build_t *b,
+    const proctor_schema_keyword_t *keyword, json_t *value);
+int proctor_schema_compile_defs(proctor_schema_build_t *b,
+    const proctor_schema_keyword_t *keyword, json_t *value);
+
+
 /* proctor_schema_assert.c: the keywords that look at one value as a whole */
 
 int proctor_schema_compile_type(proctor_schema_build_t *b,
@@ -456,8 +383,6 @@ int proctor_schema_ref_scan(
     proctor_schema_set_t *set, json_t *json, const char *pointer);
 int proctor_schema_ref_compile(proctor_schema_build_t *b,
     const proctor_schema_keyword_t *keyword, json_t *value);
-/* the value that a JSON Pointer names; NULL: none */
-json_t *proctor_schema_ref_find(json_t *document, const char *pointer);
 
 
 /* proctor_schema_link.c */

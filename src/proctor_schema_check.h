@@ -128,6 +128,10 @@ int proctor_schema_check_logic(proctor_schema_check_t *c,
 
 /* proctor_schema_violation.c: INVALID, after recording it if asked to */
 
+/* a value of this size has too little of what `least` counts, or too much */
+int proctor_schema_violation_limit(proctor_schema_check_t *c,
+    const proctor_schema_t *s, proctor_schema_limit_e least, int64_t size,
+    const proctor_schema_path_t *path);
 int proctor_schema_violation(proctor_schema_check_t *c,
     const proctor_schema_path_t *path, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -138,5 +142,23 @@ int proctor_schema_violation_member(proctor_schema_check_t *c,
 /* the sentence of x-proctor, once for each field */
 int proctor_schema_violation_sentence(proctor_schema_check_t *c,
     const proctor_schema_t *s, const proctor_schema_path_t *path);
+
+
+/* least: MIN_LENGTH, MIN_ITEMS or MIN_PROPERTIES, before the maximum of each */
+static inline int
+proctor_schema_check_size(proctor_schema_check_t *c, const proctor_schema_t *s,
+    proctor_schema_limit_e least, int64_t size,
+    const proctor_schema_path_t *path)
+{
+    int64_t max;
+
+    max = s->limits[least + 1];
+
+    if (size >= s->limits[least] && (max < 0 || size <= max)) {
+        return PROCTOR_OK;
+    }
+
+    return proctor_schema_violation_limit(c, s, least, size, path);
+}
 
 #endif /* PROCTOR_SCHEMA_CHECK_H_INCLUDED */

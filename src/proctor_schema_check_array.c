@@ -6,9 +6,6 @@
 #include "proctor_schema_check.h"
 
 
-static int proctor_schema_check_size(proctor_schema_check_t *c,
-    const proctor_schema_t *s, int64_t count,
-    const proctor_schema_path_t *path);
 static int proctor_schema_check_unique(proctor_schema_check_t *c, uint32_t node,
     const proctor_schema_path_t *path);
 static int proctor_schema_check_items(proctor_schema_check_t *c,
@@ -26,7 +23,8 @@ proctor_schema_check_array(proctor_schema_check_t *c, const proctor_schema_t *s,
     int rc, result;
 
     rc = PROCTOR_OK;
-    result = proctor_schema_check_size(c, s, c->doc->nodes[node].count, path);
+    result = proctor_schema_check_size(
+        c, s, PROCTOR_SCHEMA_MIN_ITEMS, c->doc->nodes[node].count, path);
 
     if (proctor_schema_check_stop(c, &rc, result)) {
         return rc;
@@ -55,31 +53,6 @@ proctor_schema_check_array(proctor_schema_check_t *c, const proctor_schema_t *s,
     }
 
     return rc;
-}
-
-
-static int
-proctor_schema_check_size(proctor_schema_check_t *c, const proctor_schema_t *s,
-    int64_t count, const proctor_schema_path_t *path)
-{
-    int64_t min, max;
-
-    min = s->limits[PROCTOR_SCHEMA_MIN_ITEMS];
-    max = s->limits[PROCTOR_SCHEMA_MAX_ITEMS];
-
-    if (count < min) {
-        return proctor_schema_violation(c, path,
-            "must have at least %lld item%s", (long long) min,
-            min == 1 ? "" : "s");
-    }
-
-    if (max >= 0 && count > max) {
-        return proctor_schema_violation(c, path,
-            "must have at most %lld item%s", (long long) max,
-            max == 1 ? "" : "s");
-    }
-
-    return PROCTOR_OK;
 }
 
 

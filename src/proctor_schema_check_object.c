@@ -16,9 +16,6 @@ typedef struct {
 } proctor_schema_marks_t;
 
 
-static int proctor_schema_check_count(proctor_schema_check_t *c,
-    const proctor_schema_t *s, int64_t count,
-    const proctor_schema_path_t *path);
 static int proctor_schema_check_named(proctor_schema_check_t *c,
     const proctor_schema_t *s, uint32_t node, const proctor_schema_path_t *path,
     proctor_schema_marks_t *marks);
@@ -57,7 +54,8 @@ proctor_schema_check_object(proctor_schema_check_t *c,
     rc = PROCTOR_OK;
     memset(&marks, 0, sizeof(marks));
 
-    result = proctor_schema_check_count(c, s, c->doc->nodes[node].count, path);
+    result = proctor_schema_check_size(
+        c, s, PROCTOR_SCHEMA_MIN_PROPERTIES, c->doc->nodes[node].count, path);
 
     if (proctor_schema_check_stop(c, &rc, result)) {
         return rc;
@@ -88,31 +86,6 @@ proctor_schema_check_object(proctor_schema_check_t *c,
     }
 
     return rc;
-}
-
-
-static int
-proctor_schema_check_count(proctor_schema_check_t *c, const proctor_schema_t *s,
-    int64_t count, const proctor_schema_path_t *path)
-{
-    int64_t min, max;
-
-    min = s->limits[PROCTOR_SCHEMA_MIN_PROPERTIES];
-    max = s->limits[PROCTOR_SCHEMA_MAX_PROPERTIES];
-
-    if (count < min) {
-        return proctor_schema_violation(c, path,
-            "must have at least %lld member%s", (long long) min,
-            min == 1 ? "" : "s");
-    }
-
-    if (max >= 0 && count > max) {
-        return proctor_schema_violation(c, path,
-            "must have at most %lld member%s", (long long) max,
-            max == 1 ? "" : "s");
-    }
-
-    return PROCTOR_OK;
 }
 
 

@@ -196,17 +196,6 @@ proctor_schema_check_length(proctor_schema_check_t *c,
     c->steps -= n->len / 64;
     length = (int64_t) proctor_schema_value_length(n);
 
-    if (length < min) {
-        return proctor_schema_violation(c, path,
-            "must have at least %lld character%s", (long long) min,
-            min == 1 ? "" : "s");
-    }
-
-    if (max >= 0 && length > max) {
-        return proctor_schema_violation(c, path,
-            "must have at most %lld character%s", (long long) max,
-            max == 1 ? "" : "s");
-    }
-
-    return PROCTOR_OK;
+    return proctor_schema_check_size(
+        c, s, PROCTOR_SCHEMA_MIN_LENGTH, length, path);
 }

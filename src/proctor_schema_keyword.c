@@ -4,9 +4,9 @@
  * value holds further schemas.
  *
  * What is not in the table is reported as unknown, what has no function as not
- * supported.  Below the table stand the keywords that hold schemas and those
- * that check nothing; the others are in the file that their function's name
- * starts with, or in proctor_schema_assert.c.
+ * supported.  Below the table stand the keywords that check nothing, and our own;
+ * the others are in the file that their function's name starts with, or in
+ * proctor_schema_assert.c and proctor_schema_sub.c.
  */
 
 #include "proctor_schema.h"
@@ -34,12 +34,6 @@
 
 
 static int proctor_schema_keyword_form(
-    const proctor_schema_keyword_t *keyword, json_t *value);
-static int proctor_schema_keyword_sub(proctor_schema_build_t *b,
-    const proctor_schema_keyword_t *keyword, json_t *value);
-static int proctor_schema_keyword_list(proctor_schema_build_t *b,
-    const proctor_schema_keyword_t *keyword, json_t *value);
-static int proctor_schema_keyword_defs(proctor_schema_build_t *b,
     const proctor_schema_keyword_t *keyword, json_t *value);
 static int proctor_schema_keyword_note(proctor_schema_build_t *b,
     const proctor_schema_keyword_t *keyword, json_t *value);
@@ -86,7 +80,7 @@ static const proctor_schema_keyword_t proctor_schema_keywords[] = {
       0, STRING, STRINGS | NUMBERS, 0 },
     { "contentEncoding", proctor_schema_keyword_note, 0, STRING, 0, 0 },
     { "contentMediaType", proctor_schema_keyword_note, 0, STRING, 0, 0 },
-    { "contentSchema", proctor_schema_keyword_sub,
+    { "contentSchema", proctor_schema_compile_sub,
       PROCTOR_SCHEMA_CONTENT, ANY, 0, IN_VALUE },
 
     /* arrays */
@@ -95,11 +89,11 @@ static const proctor_schema_keyword_t proctor_schema_keywords[] = {
     { "maxItems", proctor_schema_compile_limit,
       PROCTOR_SCHEMA_MAX_ITEMS, NUMBER, ARRAYS, 0 },
     { "uniqueItems", proctor_schema_compile_unique, 0, BOOLEAN, ARRAYS, 0 },
-    { "prefixItems", proctor_schema_keyword_list,
+    { "prefixItems", proctor_schema_compile_list,
       PROCTOR_SCHEMA_PREFIX, SCHEMAS, ARRAYS, IN_ARRAY },
-    { "items", proctor_schema_keyword_sub,
+    { "items", proctor_schema_compile_sub,
       PROCTOR_SCHEMA_ITEMS, ANY, ARRAYS, IN_VALUE },
-    { "contains", proctor_schema_keyword_sub,
+    { "contains", proctor_schema_compile_sub,
       PROCTOR_SCHEMA_CONTAINS, ANY, ARRAYS, IN_VALUE },
     { "minContains", proctor_schema_compile_limit,
       PROCTOR_SCHEMA_MIN_CONTAINS, NUMBER, ARRAYS, 0 },
@@ -116,9 +110,9 @@ static const proctor_schema_keyword_t proctor_schema_keywords[] = {
       0, OBJECT, OBJECTS, IN_MAP },
     { "patternProperties", proctor_schema_compile_patterns,
       0, OBJECT, OBJECTS, IN_MAP },
-    { "additionalProperties", proctor_schema_keyword_sub,
+    { "additionalProperties", proctor_schema_compile_sub,
       PROCTOR_SCHEMA_ADDITIONAL, ANY, OBJECTS, IN_VALUE },
-    { "propertyNames", proctor_schema_keyword_sub,
+    { "propertyNames", proctor_schema_compile_sub,
       PROCTOR_SCHEMA_NAMES, ANY, OBJECTS, IN_VALUE },
     { "dependentRequired", proctor_schema_compile_dependent_required,
       0, OBJECT, OBJECTS, 0 },
@@ -128,26 +122,26 @@ static const proctor_schema_keyword_t proctor_schema_keywords[] = {
     /* schemas on the same value */
     { "$ref", proctor_schema_ref_compile,
       PROCTOR_SCHEMA_REF, STRING, LOGIC, 0 },
-    { "allOf", proctor_schema_keyword_list,
+    { "allOf", proctor_schema_compile_list,
       PROCTOR_SCHEMA_ALL, SCHEMAS, LOGIC, IN_ARRAY },
-    { "anyOf", proctor_schema_keyword_list,
+    { "anyOf", proctor_schema_compile_list,
       PROCTOR_SCHEMA_ANY, SCHEMAS, LOGIC, IN_ARRAY },
-    { "oneOf", proctor_schema_keyword_list,
+    { "oneOf", proctor_schema_compile_list,
       PROCTOR_SCHEMA_ONE, SCHEMAS, LOGIC, IN_ARRAY },
-    { "not", proctor_schema_keyword_sub,
+    { "not", proctor_schema_compile_sub,
       PROCTOR_SCHEMA_NOT, ANY, LOGIC, IN_VALUE },
-    { "if", proctor_schema_keyword_sub,
+    { "if", proctor_schema_compile_sub,
       PROCTOR_SCHEMA_IF, ANY, LOGIC, IN_VALUE },
-    { "then", proctor_schema_keyword_sub,
+    { "then", proctor_schema_compile_sub,
       PROCTOR_SCHEMA_THEN, ANY, LOGIC, IN_VALUE },
-    { "else", proctor_schema_keyword_sub,
+    { "else", proctor_schema_compile_sub,
       PROCTOR_SCHEMA_ELSE, ANY, LOGIC, IN_VALUE },
 
     /* names of schemas */
     { "$schema", proctor_schema_keyword_schema, 0, STRING, 0, 0 },
     { "$id", proctor_schema_keyword_id, 0, STRING, 0, 0 },
     { "$anchor", proctor_schema_keyword_anchor, 0, STRING, 0, 0 },
-    { "$defs", proctor_schema_keyword_defs, 0, OBJECT, 0, IN_MAP },
+    { "$defs", proctor_schema_compile_defs, 0, OBJECT, 0, IN_MAP },
 
     /* for readers */
     { "$comment", proctor_schema_keyword_note, 0, STRING, 0, 0 },
@@ -257,90 +251,6 @@ proctor_schema_keyword_form(
     }
 
     return 0;
-}
-
-
-static int
-proctor_schema_keyword_sub(proctor_schema_build_t *b,
-    const proctor_schema_keyword_t *keyword, json_t *value)
-{
-    char *at;
-    proctor_schema_t *schema;
-
-    at = proctor_schema_pointer(b->set, b->pointer, keyword->name);
-    schema = (at == NULL) ? NULL : proctor_schema_compile_at(b->set, value, at);
-
-    b->schema->subs[keyword->which] = schema;
-
-    return schema == NULL ? PROCTOR_ERROR : PROCTOR_OK;
-}
-
-
-static int
-proctor_schema_keyword_list(proctor_schema_build_t *b,
-    const proctor_schema_keyword_t *keyword, json_t *value)
-{
-    char *at;
-    size_t i;
-    json_t *json;
-    proctor_schema_t *schema;
-    proctor_schema_list_t *list;
-
-    list = &b->schema->lists[keyword->which];
-    list->schemas = proctor_arena_calloc(
-        b->set->arena, json_array_size(value) * sizeof(*list->schemas));
-
-    if (list->schemas == NULL) {
-        return proctor_schema_no_memory(b->set);
-    }
-
-    json_array_foreach(value, i, json)
-    {
-        at = proctor_arena_printf(
-            b->set->arena, "%s/%s/%zu", b->pointer, keyword->name, i);
-
-        if (at == NULL) {
-            return proctor_schema_no_memory(b->set);
-        }
-
-        schema = proctor_schema_compile_at(b->set, json, at);
-
-        if (schema == NULL) {
-            return PROCTOR_ERROR;
-        }
-
-        list->schemas[list->count++] = schema;
-    }
-
-    return PROCTOR_OK;
-}
-
-
-/* compiled although nobody may refer to them, so that faults are told */
-static int
-proctor_schema_keyword_defs(proctor_schema_build_t *b,
-    const proctor_schema_keyword_t *keyword, json_t *value)
-{
-    char *pointer, *at;
-    json_t *json;
-    const char *name;
-
-    pointer = proctor_schema_pointer(b->set, b->pointer, keyword->name);
-
-    if (pointer == NULL) {
-        return PROCTOR_ERROR;
-    }
-
-    json_object_foreach(value, name, json)
-    {
-        at = proctor_schema_pointer(b->set, pointer, name);
-
-        if (at == NULL || proctor_schema_compile_at(b->set, json, at) == NULL) {
-            return PROCTOR_ERROR;
-        }
-    }
-
-    return PROCTOR_OK;
 }
 
 

@@ -67,6 +67,27 @@ proctor_schema_violation_member(proctor_schema_check_t *c,
 
 
 int
+proctor_schema_violation_limit(proctor_schema_check_t *c,
+    const proctor_schema_t *s, proctor_schema_limit_e least, int64_t size,
+    const proctor_schema_path_t *path)
+{
+    int64_t limit;
+
+    static const char *const things[PROCTOR_SCHEMA_LIMITS] = {
+        [PROCTOR_SCHEMA_MIN_LENGTH] = "character",
+        [PROCTOR_SCHEMA_MIN_ITEMS] = "item",
+        [PROCTOR_SCHEMA_MIN_PROPERTIES] = "member",
+    };
+
+    limit = s->limits[size < s->limits[least] ? least : least + 1];
+
+    return proctor_schema_violation(c, path, "must have at %s %lld %s%s",
+        size < limit ? "least" : "most", (long long) limit, things[least],
+        limit == 1 ? "" : "s");
+}
+
+
+int
 proctor_schema_violation_sentence(proctor_schema_check_t *c,
     const proctor_schema_t *s, const proctor_schema_path_t *path)
 {

@@ -23,7 +23,7 @@
 #include <emmintrin.h>
 #endif
 
-#include "proctor.h"
+#include "proctor_json.h"
 
 
 #define PROCTOR_SKIP_BLOCK 64

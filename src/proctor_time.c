@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "proctor.h"
+#include "proctor_base.h"
 
 
 #define PROCTOR_DAY      86400

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include "proctor.h"
+#include "proctor_base.h"
 
 
 typedef enum {

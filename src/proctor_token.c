@@ -13,7 +13,7 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "proctor.h"
+#include "proctor_command.h"
 
 
 int

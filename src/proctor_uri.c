@@ -5,7 +5,7 @@
  * uri-reference are asserted by it.
  */
 
-#include "proctor_schema.h"
+#include "proctor_format.h"
 
 #include <string.h>
 

@@ -89,9 +89,9 @@ sub trail {
 sub without_redis {
     my ($token) = @_;
 
-    like(slurp("$home/nginx.conf"), qr/^\s*proctor_redis unix:(\S+);/m,
+    like(slurp("$home/nginx.conf"), qr/^\s*proctor_redis unix:\S+ /m,
         'it has a Redis of its own');
-    my ($socket) = slurp("$home/nginx.conf") =~ /proctor_redis unix:(\S+);/;
+    my ($socket) = slurp("$home/nginx.conf") =~ /proctor_redis unix:(\S+) /;
     my $keys = `redis-cli -s '$socket' --scan`;
     like($keys, qr/^proctor:\{demo\}:/m, 'which counts the quotas');
 

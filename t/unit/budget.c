@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proctor.h"
+#include "proctor_quota.h"
 #include "tap.h"
 
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "proctor.h"
+#include "proctor_links.h"
 #include "tap.h"
 
 
