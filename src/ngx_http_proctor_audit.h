@@ -54,7 +54,9 @@ struct ngx_http_proctor_audit_conf_s {
 struct ngx_http_proctor_audit_intent_s {
     ngx_queue_t queue;
     ngx_http_proctor_wait_t *wait;
-    ngx_uint_t flying; /* in the batch that a thread writes */
+    ngx_http_request_t *r; /* also of one that was refused for being late, and
+                              has not ended; NULL: it has left */
+    ngx_uint_t flying;     /* in the batch that a thread writes */
     ngx_str_t result;
     ngx_str_t reason; /* a constant, as is the result */
     ngx_uint_t status;
@@ -130,6 +132,12 @@ ngx_int_t ngx_http_proctor_audit_commit_init(
     ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
 /* the process ends, its threads have ended: what they left is settled */
 void ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit);
+
+/* ngx_http_proctor_audit_outcome.c */
+
+/* what is to be said of an intent whose request was not let through */
+void ngx_http_proctor_audit_outcome_late(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_intent_t *intent);
 
 /* ngx_http_proctor_audit_record.c */
 

@@ -160,17 +160,14 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
     ngx_http_proctor_audit_intent_t *intent = ctx->intent;
 
     static ngx_str_t gone = ngx_string("client_gone");
-    static ngx_str_t timeout = ngx_string("timeout");
     static ngx_str_t unknown = ngx_string("unknown");
 
     if (ctx->audit == NGX_HTTP_PROCTOR_AUDIT_WAITING) {
         ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
         ctx->intent = NULL;
 
-        intent->result =
-            (ctx->refusal.code == NGX_HTTP_PROCTOR_FINE) ? gone : timeout;
-        intent->reason = ngx_http_proctor_variable_reason(ctx);
-        intent->status = r->headers_out.status;
+        ngx_http_proctor_audit_outcome_late(r, ctx, intent);
+        intent->r = NULL;
         intent->denied =
             ngx_http_proctor_audit_record_call(r, ctx, intent->line);
         ngx_http_proctor_audit_stream(audit, ctx, intent->line, intent->denied);
@@ -192,6 +189,20 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
 
     ngx_http_proctor_audit_stream(audit, ctx, line, len);
     ngx_http_proctor_audit_lines_settle(audit, len);
+}
+
+
+void
+ngx_http_proctor_audit_outcome_late(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_intent_t *intent)
+{
+    static ngx_str_t gone = ngx_string("client_gone");
+    static ngx_str_t timeout = ngx_string("timeout");
+
+    intent->result =
+        (ctx->refusal.code == NGX_HTTP_PROCTOR_FINE) ? gone : timeout;
+    intent->reason = ngx_http_proctor_variable_reason(ctx);
+    intent->status = r->headers_out.status;
 }
 
 
