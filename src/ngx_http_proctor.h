@@ -284,7 +284,9 @@ struct ngx_http_proctor_ctx_s {
     ngx_uint_t types;    /* Content-Type lines */
     ngx_uint_t coded;    /* a Content-Encoding that is not "identity" */
     ngx_http_handler_pt content_handler; /* the location's own */
-    ngx_uint_t nlent;                    /* 0: nothing was ever lent */
+    ngx_http_upstream_t *upstream; /* the API's: r->upstream is another's after
+                                      an error page; NULL: not asked */
+    ngx_uint_t nlent;              /* 0: nothing was ever lent */
 
     ngx_http_proctor_answer_e answer;
     ngx_str_t reply;
@@ -618,6 +620,12 @@ void ngx_http_proctor_forward_wrap(
 ngx_int_t ngx_http_proctor_answer_init(ngx_conf_t *cf);
 /* the answer came from the upstream, and nginx did not overrule it */
 ngx_uint_t ngx_http_proctor_answer_upstream(ngx_http_request_t *r);
+/* as that, and it was the API that was asked: no error page's location */
+ngx_uint_t ngx_http_proctor_answer_own(
+    ngx_http_request_t *r, const ngx_http_proctor_ctx_t *ctx);
+/* what the API said, wherever an error page has led since; 0: no answer, or
+   none that nginx understood */
+ngx_uint_t ngx_http_proctor_answer_status(const ngx_http_proctor_ctx_t *ctx);
 /* nothing that an answer said of itself goes out */
 void ngx_http_proctor_answer_forget(ngx_http_request_t *r);
 /* nor what an upstream must not say to a caller */

@@ -138,6 +138,10 @@ ngx_http_proctor_answer_decide(
         r->http_version = ctx->http_version;
         r->err_status = NGX_HTTP_BAD_GATEWAY;
         r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
+
+        if (r->upstream->state != NULL) {
+            r->upstream->state->status = NGX_HTTP_BAD_GATEWAY;
+        }
     }
 
     code = ngx_http_proctor_answer_judge(r, ctx);
@@ -226,6 +230,30 @@ ngx_http_proctor_answer_upstream(ngx_http_request_t *r)
 {
     return r->err_status == 0 && r->upstream != NULL
            && r->upstream->headers_in.status_n != 0;
+}
+
+
+ngx_uint_t
+ngx_http_proctor_answer_own(
+    ngx_http_request_t *r, const ngx_http_proctor_ctx_t *ctx)
+{
+    return r->upstream == ctx->upstream && ngx_http_proctor_answer_upstream(r);
+}
+
+
+ngx_uint_t
+ngx_http_proctor_answer_status(const ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_uint_t status;
+    const ngx_http_upstream_t *u = ctx->upstream;
+
+    status = (u == NULL) ? 0 : u->headers_in.status_n;
+
+    /* a header that breaks off behind its first line is no answer */
+
+    return (status != 0 && u->state != NULL && u->state->status != status)
+               ? 0
+               : status;
 }
 
 

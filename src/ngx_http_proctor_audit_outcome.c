@@ -10,8 +10,8 @@
 #include "ngx_http_proctor_audit.h"
 
 
-static ngx_str_t ngx_http_proctor_audit_outcome_result(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_proctor_audit_outcome_sent(ngx_http_request_t *r);
+static ngx_str_t ngx_http_proctor_audit_outcome_result(
+    const ngx_http_proctor_ctx_t *ctx);
 static ngx_http_proctor_ctx_t *ngx_http_proctor_audit_outcome_ctx(
     ngx_http_request_t *r);
 static void ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
@@ -36,7 +36,7 @@ ngx_http_proctor_audit_answer(
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
     audit = mcf->worker->audit;
-    result = ngx_http_proctor_audit_outcome_result(r);
+    result = ngx_http_proctor_audit_outcome_result(ctx);
 
     ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
 
@@ -73,35 +73,33 @@ ngx_http_proctor_audit_answer(
 /* What the upstream said is how it ended, whatever the client is told. */
 
 static ngx_str_t
-ngx_http_proctor_audit_outcome_result(ngx_http_request_t *r)
+ngx_http_proctor_audit_outcome_result(const ngx_http_proctor_ctx_t *ctx)
 {
     ngx_uint_t status;
+    const ngx_http_upstream_t *u = ctx->upstream;
 
     static ngx_str_t ok = ngx_string("ok");
     static ngx_str_t refused = ngx_string("refused");
     static ngx_str_t failed = ngx_string("upstream_error");
     static ngx_str_t timeout = ngx_string("timeout");
 
-    status = (r->upstream == NULL) ? 0 : r->upstream->headers_in.status_n;
+    status = ngx_http_proctor_answer_status(ctx);
 
-    if (status != 0 && (r->err_status == 0 || r->err_status == status)) {
+    if (status != 0) {
         return (status >= 200 && status < 300)   ? ok
                : (status >= 400 && status < 500) ? refused
                                                  : failed;
     }
 
-    if (r->err_status == NGX_HTTP_GATEWAY_TIME_OUT) {
+    if (u == NULL) {
+        return refused;
+    }
+
+    if (u->state != NULL && u->state->status == NGX_HTTP_GATEWAY_TIME_OUT) {
         return timeout;
     }
 
-    return ngx_http_proctor_audit_outcome_sent(r) ? failed : refused;
-}
-
-
-static ngx_uint_t
-ngx_http_proctor_audit_outcome_sent(ngx_http_request_t *r)
-{
-    return r->upstream != NULL && r->upstream->request_sent;
+    return u->request_sent ? failed : refused;
 }
 
 
@@ -178,8 +176,8 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
 
     result = (ctx->audit == NGX_HTTP_PROCTOR_AUDIT_WRITTEN) ? gone : unknown;
 
-    if (r->upstream != NULL && r->upstream->headers_in.status_n != 0) {
-        result = ngx_http_proctor_audit_outcome_result(r);
+    if (ngx_http_proctor_answer_status(ctx) != 0) {
+        result = ngx_http_proctor_audit_outcome_result(ctx);
     }
 
     ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
