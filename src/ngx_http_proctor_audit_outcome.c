@@ -24,7 +24,7 @@ ngx_http_proctor_audit_answer(
 {
     size_t len;
     u_char *line;
-    ngx_int_t rc, written;
+    ngx_int_t rc;
     ngx_str_t result;
     ngx_http_proctor_audit_t *audit;
     ngx_http_proctor_main_conf_t *mcf;
@@ -45,28 +45,39 @@ ngx_http_proctor_audit_answer(
 
     ngx_http_proctor_audit_stream(audit, ctx, line, len);
 
-    written = ngx_http_proctor_audit_lines_write(audit, len);
+    if (ngx_http_proctor_audit_lines_write(audit, len) == NGX_OK) {
 
-    if (written == NGX_OK
-        && ngx_http_proctor_audit_lines_sync(audit) == NGX_OK) {
-        return NGX_OK;
+        if (audit->conf->fsync != NGX_HTTP_PROCTOR_AUDIT_ALWAYS) {
+            return NGX_OK;
+        }
+
+        return (ngx_http_proctor_audit_sync(r, ctx, audit) == NGX_AGAIN)
+                   ? NGX_AGAIN
+                   : ngx_http_proctor_audit_lost(r, ctx);
     }
 
-    rc = NGX_OK;
+    rc = ngx_http_proctor_audit_lost(r, ctx);
 
-    if (r->headers_out.status < NGX_HTTP_BAD_REQUEST && r->err_status == 0) {
-        rc = ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_AUDIT_LOST, NULL);
-
+    if (rc != NGX_OK) {
         r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
         line = ngx_http_proctor_audit_lines_room(audit);
         len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
     }
 
-    if (written != NGX_OK) {
-        ngx_http_proctor_audit_lines_owe(audit, line, len);
-    }
+    ngx_http_proctor_audit_lines_owe(audit, line, len);
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_http_proctor_audit_lost(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST || r->err_status != 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_AUDIT_LOST, NULL);
 }
 
 
