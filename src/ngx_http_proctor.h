@@ -303,12 +303,41 @@ void ngx_http_proctor_forward_wrap(
 /* ngx_http_proctor_answer.c: the two filters */
 
 ngx_int_t ngx_http_proctor_answer_init(ngx_conf_t *cf);
-/* the answer came from the upstream, and nginx did not overrule it */
-ngx_uint_t ngx_http_proctor_answer_upstream(ngx_http_request_t *r);
+/* the body filter */
+ngx_int_t ngx_http_proctor_answer_body(ngx_http_request_t *r, ngx_chain_t *in);
+/* the header goes out: as the header filter */
+ngx_int_t ngx_http_proctor_answer_go(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* by what ctx->refusal says */
+ngx_int_t ngx_http_proctor_answer_replace(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 /* nothing that an answer said of itself goes out */
 void ngx_http_proctor_answer_forget(ngx_http_request_t *r);
 /* nor what an upstream must not say to a caller */
 void ngx_http_proctor_answer_scrub(ngx_http_request_t *r);
+
+/* ngx_http_proctor_answer_hold.c: while ctx->hold, the filters do this */
+
+ngx_int_t ngx_http_proctor_answer_hold(ngx_http_request_t *r);
+ngx_int_t ngx_http_proctor_answer_hold_body(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_chain_t *in);
+/* on disk, or lost; r may be gone afterwards */
+void ngx_http_proctor_answer_release(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_uint_t lost);
+
+/* ngx_http_proctor_answer_said.c: whose word it is */
+
+/* the answer came from the upstream, and nginx did not overrule it */
+ngx_uint_t ngx_http_proctor_answer_upstream(ngx_http_request_t *r);
+/* as that, and it was the API that was asked: no error page's location */
+ngx_uint_t ngx_http_proctor_answer_own(
+    ngx_http_request_t *r, const ngx_http_proctor_ctx_t *ctx);
+/* what the API said, wherever an error page has led since; 0: no answer, or
+   none that nginx understood */
+ngx_uint_t ngx_http_proctor_answer_status(const ngx_http_proctor_ctx_t *ctx);
+/* what is no HTTP becomes 502 */
+void ngx_http_proctor_answer_odd(
+    ngx_http_request_t *r, const ngx_http_proctor_ctx_t *ctx);
 
 /* ngx_http_proctor_links.c: the gateway's origin for links in answers */
 
@@ -377,8 +406,13 @@ ngx_int_t ngx_http_proctor_audit_forward(
 /* ngx_http_proctor_audit_outcome.c: how it ended */
 
 /* in the header filter, once the answer is decided; NGX_DECLINED: how it ended
-   could not be written, ctx->refusal says what to answer instead */
+   could not be written, ctx->refusal says what to answer instead; NGX_AGAIN: it
+   is on its way to the disk, for which the answer has to wait (ctx->hold) */
 ngx_int_t ngx_http_proctor_audit_answer(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* it never got there; NGX_DECLINED: as above, NGX_OK: the answer is none of a
+   success anyway */
+ngx_int_t ngx_http_proctor_audit_lost(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 ngx_int_t ngx_http_proctor_audit_end(ngx_http_request_t *r); /* log phase */
 

@@ -14,16 +14,11 @@
 static ngx_int_t ngx_http_proctor_answer_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_answer_decide(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static ngx_uint_t ngx_http_proctor_answer_odd(ngx_http_request_t *r);
 static ngx_http_proctor_ctx_t *ngx_http_proctor_answer_ctx(
     ngx_http_request_t *r);
 static ngx_http_proctor_error_e ngx_http_proctor_answer_judge(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static ngx_int_t ngx_http_proctor_answer_replace(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_answer_out(
-    ngx_http_request_t *r, ngx_chain_t *in);
-static ngx_int_t ngx_http_proctor_answer_body(
     ngx_http_request_t *r, ngx_chain_t *in);
 static ngx_int_t ngx_http_proctor_answer_send_reply(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_chain_t *in);
@@ -104,10 +99,16 @@ ngx_http_proctor_answer_header(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ngx_http_proctor_audit_answer(r, ctx) == NGX_ERROR) {
-        return NGX_ERROR;
-    }
+    (void) ngx_http_proctor_audit_answer(r, ctx); /* unless it has been asked */
 
+    return (ctx->hold == NULL) ? ngx_http_proctor_answer_go(r, ctx)
+                               : ngx_http_proctor_answer_hold(r);
+}
+
+
+ngx_int_t
+ngx_http_proctor_answer_go(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
     ngx_http_proctor_answer_scrub(r);
     ngx_http_proctor_cache_fill(r, ctx);
     ngx_http_proctor_cache_write_answer(r, ctx);
@@ -134,11 +135,7 @@ ngx_http_proctor_answer_decide(
         return NGX_OK; /* our refusal is on its way */
     }
 
-    if (ngx_http_proctor_answer_odd(r)) {
-        r->http_version = ctx->http_version;
-        r->err_status = NGX_HTTP_BAD_GATEWAY;
-        r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
-    }
+    ngx_http_proctor_answer_odd(r, ctx);
 
     code = ngx_http_proctor_answer_judge(r, ctx);
     rc = ngx_http_proctor_cache_stale(r, ctx, code);
@@ -158,28 +155,13 @@ ngx_http_proctor_answer_decide(
         return ngx_http_proctor_answer_replace(r, ctx);
     }
 
-    if (ngx_http_proctor_audit_answer(r, ctx) != NGX_OK) {
+    if (ngx_http_proctor_audit_answer(r, ctx) == NGX_DECLINED) {
         return ngx_http_proctor_answer_replace(r, ctx);
     }
 
     return ngx_http_proctor_links_wanted(r, ctx)
                ? ngx_http_proctor_links_begin(r, ctx)
                : NGX_OK;
-}
-
-
-/*
- * No answer at all: bytes that are no HTTP, which nginx takes for HTTP/0.9, or
- * an interim status, of which nobody asked for 101.
- */
-
-static ngx_uint_t
-ngx_http_proctor_answer_odd(ngx_http_request_t *r)
-{
-    return r->upstream != NULL && r->err_status == 0
-           && (r->http_version < NGX_HTTP_VERSION_10
-               || (r->upstream->headers_in.status_n != 0
-                   && r->upstream->headers_in.status_n < 200));
 }
 
 
@@ -219,16 +201,6 @@ ngx_http_proctor_answer_ctx(ngx_http_request_t *r)
 }
 
 
-/* an answer that came from the upstream, and that nginx did not overrule */
-
-ngx_uint_t
-ngx_http_proctor_answer_upstream(ngx_http_request_t *r)
-{
-    return r->err_status == 0 && r->upstream != NULL
-           && r->upstream->headers_in.status_n != 0;
-}
-
-
 static ngx_http_proctor_error_e
 ngx_http_proctor_answer_judge(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
@@ -259,7 +231,7 @@ ngx_http_proctor_answer_judge(
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_answer_replace(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
@@ -337,7 +309,7 @@ ngx_http_proctor_answer_scrub(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_answer_body(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_http_proctor_ctx_t *ctx;
@@ -346,6 +318,10 @@ ngx_http_proctor_answer_body(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (ctx == NULL || (r != r->main && !ngx_http_proctor_cache_behind(ctx))) {
         return ngx_http_proctor_next_body(r, in);
+    }
+
+    if (ctx->hold != NULL) {
+        return ngx_http_proctor_answer_hold_body(r, ctx, in);
     }
 
     if (ctx->valve != NULL) {

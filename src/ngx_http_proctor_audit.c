@@ -108,6 +108,7 @@ ngx_http_proctor_audit_intent(ngx_http_request_t *r,
 
     ngx_memzero(intent, offsetof(ngx_http_proctor_audit_intent_t, line));
 
+    intent->r = r;
     intent->result = unknown;
     intent->id_len =
         proctor_audit_id((char *) intent->id, audit->id, ctx->intent_id);

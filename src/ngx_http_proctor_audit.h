@@ -4,6 +4,7 @@
  *     audit.c            the step: the intent, before anything happens
  *     audit_commit.c     intents to the disk, many at a time, in a thread
  *     audit_outcome.c    how it ended, before the client is told
+ *     audit_sync.c       and before that on disk, with fsync=always
  *     audit_record.c     a request as a record
  *     audit_created.c    what an answer says was created
  *     audit_lines.c      lines that gather, and leave in one write()
@@ -55,7 +56,9 @@ struct ngx_http_proctor_audit_conf_s {
 struct ngx_http_proctor_audit_intent_s {
     ngx_queue_t queue;
     ngx_http_proctor_wait_t *wait;
-    ngx_uint_t flying; /* in the batch that a thread writes */
+    ngx_http_request_t *r; /* also of one that was refused for being late, and
+                              has not ended; NULL: it has left */
+    ngx_uint_t flying;     /* in the batch that a thread writes */
     ngx_str_t result;
     ngx_str_t reason; /* a constant, as is the result */
     ngx_uint_t status;
@@ -81,6 +84,13 @@ typedef struct {
     int rc;
     ngx_thread_task_t *task;
 } ngx_http_proctor_audit_commit_t;
+
+typedef struct {
+    ngx_event_t begin; /* the next one, at the end of the loop's turn */
+    ngx_queue_t waiting;
+    ngx_queue_t flying; /* the thread's, while the task is under way */
+    ngx_thread_task_t *task;
+} ngx_http_proctor_audit_sync_t;
 
 typedef struct {
     proctor_sealer_t sealer; /* the thread's, while the task is under way */
@@ -113,6 +123,7 @@ struct ngx_http_proctor_audit_s {
     ngx_uint_t nwaiting;
     ngx_queue_t flying;
     ngx_http_proctor_audit_commit_t commit;
+    ngx_http_proctor_audit_sync_t sync;
 
     ngx_http_proctor_audit_seal_t seal;
     ngx_event_t tick;
@@ -132,6 +143,22 @@ ngx_int_t ngx_http_proctor_audit_commit_init(
     ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
 /* the process ends, its threads have ended: what they left is settled */
 void ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit);
+
+/* ngx_http_proctor_audit_sync.c */
+
+ngx_int_t ngx_http_proctor_audit_sync_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
+/* NGX_AGAIN: ctx->hold is set, and answer_release() will be called, later, but
+   for a request that has ended; NGX_ERROR */
+ngx_int_t ngx_http_proctor_audit_sync(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_t *audit);
+void ngx_http_proctor_audit_sync_exit(ngx_http_proctor_audit_t *audit);
+
+/* ngx_http_proctor_audit_outcome.c */
+
+/* what is to be said of an intent whose request was not let through */
+void ngx_http_proctor_audit_outcome_late(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_intent_t *intent);
 
 /* ngx_http_proctor_audit_record.c */
 
@@ -168,9 +195,6 @@ void ngx_http_proctor_audit_lines_add(
    did not */
 ngx_int_t ngx_http_proctor_audit_lines_write(
     ngx_http_proctor_audit_t *audit, size_t len);
-/* fsync=always: what left is on disk; else NGX_OK.  NGX_ERROR: it is in a file
-   that was abandoned */
-ngx_int_t ngx_http_proctor_audit_lines_sync(ngx_http_proctor_audit_t *audit);
 /* what could not leave, does with the next that can */
 void ngx_http_proctor_audit_lines_owe(
     ngx_http_proctor_audit_t *audit, u_char *line, size_t len);

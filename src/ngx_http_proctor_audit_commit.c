@@ -267,13 +267,24 @@ ngx_http_proctor_audit_commit_settle(
 }
 
 
-/* Its request is gone: what it came to is said here. */
+/* Its request waits no more: what it came to is said here, but for one that is
+   not in the file and has not ended, which will say itself that it was denied. */
 
 static void
 ngx_http_proctor_audit_commit_end(ngx_http_proctor_audit_t *audit,
     ngx_http_proctor_audit_intent_t *intent, ngx_uint_t written)
 {
     u_char *line;
+    ngx_http_proctor_ctx_t *ctx;
+
+    if (intent->r != NULL) {
+        ctx = ngx_http_proctor_run_ctx(intent->r);
+        ctx->intent = NULL;
+        ctx->audit = written ? NGX_HTTP_PROCTOR_AUDIT_SETTLED
+                             : NGX_HTTP_PROCTOR_AUDIT_NONE;
+
+        ngx_http_proctor_audit_outcome_late(intent->r, ctx, intent);
+    }
 
     line = ngx_http_proctor_audit_lines_room(audit);
 
@@ -281,7 +292,7 @@ ngx_http_proctor_audit_commit_end(ngx_http_proctor_audit_t *audit,
         ngx_http_proctor_audit_lines_settle(
             audit, ngx_http_proctor_audit_record_late(intent, line));
 
-    } else {
+    } else if (intent->r == NULL) {
         ngx_memcpy(line, intent->line, intent->denied);
         ngx_http_proctor_audit_lines_add(audit, intent->denied);
     }
@@ -318,7 +329,11 @@ ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit)
         ngx_queue_remove(q);
 
         intent = ngx_queue_data(q, ngx_http_proctor_audit_intent_t, queue);
-        (void) ngx_http_proctor_run_detach(intent->wait);
+
+        if (ngx_http_proctor_run_detach(intent->wait) != NULL) {
+            intent->r = NULL; /* unknown: nobody gave it up but this process */
+        }
+
         ngx_http_proctor_audit_commit_end(
             audit, intent, intent->end <= commit->done);
     }

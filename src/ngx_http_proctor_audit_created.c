@@ -20,7 +20,7 @@ ngx_http_proctor_audit_created(
 {
     u_char *p, *last;
     uint32_t id;
-    ngx_http_upstream_t *u = r->upstream;
+    ngx_http_upstream_t *u = ctx->upstream;
     ngx_http_proctor_worker_t *worker;
     ngx_http_proctor_main_conf_t *mcf;
 

@@ -153,26 +153,6 @@ ngx_http_proctor_audit_lines_write(ngx_http_proctor_audit_t *audit, size_t len)
 }
 
 
-/* Who asks for this lets the worker wait for the disk at each answer. */
-
-ngx_int_t
-ngx_http_proctor_audit_lines_sync(ngx_http_proctor_audit_t *audit)
-{
-    int rc;
-
-    if (audit->conf->fsync != NGX_HTTP_PROCTOR_AUDIT_ALWAYS) {
-        return NGX_OK;
-    }
-
-    rc = proctor_audit_file_sync(&audit->file);
-
-    ngx_http_proctor_audit_lines_say(audit, &audit->file,
-        (rc == PROCTOR_OK) ? NULL : "outcomes of calls are lost");
-
-    return (rc == PROCTOR_OK) ? NGX_OK : NGX_ERROR;
-}
-
-
 void
 ngx_http_proctor_audit_lines_settle(ngx_http_proctor_audit_t *audit, size_t len)
 {

@@ -10,8 +10,8 @@
 #include "ngx_http_proctor_audit.h"
 
 
-static ngx_str_t ngx_http_proctor_audit_outcome_result(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_proctor_audit_outcome_sent(ngx_http_request_t *r);
+static ngx_str_t ngx_http_proctor_audit_outcome_result(
+    const ngx_http_proctor_ctx_t *ctx);
 static ngx_http_proctor_ctx_t *ngx_http_proctor_audit_outcome_ctx(
     ngx_http_request_t *r);
 static void ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
@@ -24,7 +24,7 @@ ngx_http_proctor_audit_answer(
 {
     size_t len;
     u_char *line;
-    ngx_int_t rc, written;
+    ngx_int_t rc;
     ngx_str_t result;
     ngx_http_proctor_audit_t *audit;
     ngx_http_proctor_main_conf_t *mcf;
@@ -36,7 +36,7 @@ ngx_http_proctor_audit_answer(
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
     audit = mcf->worker->audit;
-    result = ngx_http_proctor_audit_outcome_result(r);
+    result = ngx_http_proctor_audit_outcome_result(ctx);
 
     ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
 
@@ -45,63 +45,72 @@ ngx_http_proctor_audit_answer(
 
     ngx_http_proctor_audit_stream(audit, ctx, line, len);
 
-    written = ngx_http_proctor_audit_lines_write(audit, len);
+    if (ngx_http_proctor_audit_lines_write(audit, len) == NGX_OK) {
 
-    if (written == NGX_OK
-        && ngx_http_proctor_audit_lines_sync(audit) == NGX_OK) {
-        return NGX_OK;
+        if (audit->conf->fsync != NGX_HTTP_PROCTOR_AUDIT_ALWAYS) {
+            return NGX_OK;
+        }
+
+        return (ngx_http_proctor_audit_sync(r, ctx, audit) == NGX_AGAIN)
+                   ? NGX_AGAIN
+                   : ngx_http_proctor_audit_lost(r, ctx);
     }
 
-    rc = NGX_OK;
+    rc = ngx_http_proctor_audit_lost(r, ctx);
 
-    if (r->headers_out.status < NGX_HTTP_BAD_REQUEST && r->err_status == 0) {
-        rc = ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_AUDIT_LOST, NULL);
-
+    if (rc != NGX_OK) {
         r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
         line = ngx_http_proctor_audit_lines_room(audit);
         len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
     }
 
-    if (written != NGX_OK) {
-        ngx_http_proctor_audit_lines_owe(audit, line, len);
-    }
+    ngx_http_proctor_audit_lines_owe(audit, line, len);
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_http_proctor_audit_lost(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST || r->err_status != 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_proctor_refuse(ctx, NGX_HTTP_PROCTOR_AUDIT_LOST, NULL);
 }
 
 
 /* What the upstream said is how it ended, whatever the client is told. */
 
 static ngx_str_t
-ngx_http_proctor_audit_outcome_result(ngx_http_request_t *r)
+ngx_http_proctor_audit_outcome_result(const ngx_http_proctor_ctx_t *ctx)
 {
     ngx_uint_t status;
+    const ngx_http_upstream_t *u = ctx->upstream;
 
     static ngx_str_t ok = ngx_string("ok");
     static ngx_str_t refused = ngx_string("refused");
     static ngx_str_t failed = ngx_string("upstream_error");
     static ngx_str_t timeout = ngx_string("timeout");
 
-    status = (r->upstream == NULL) ? 0 : r->upstream->headers_in.status_n;
+    status = ngx_http_proctor_answer_status(ctx);
 
-    if (status != 0 && (r->err_status == 0 || r->err_status == status)) {
+    if (status != 0) {
         return (status >= 200 && status < 300)   ? ok
                : (status >= 400 && status < 500) ? refused
                                                  : failed;
     }
 
-    if (r->err_status == NGX_HTTP_GATEWAY_TIME_OUT) {
+    if (u == NULL) {
+        return refused;
+    }
+
+    if (u->state != NULL && u->state->status == NGX_HTTP_GATEWAY_TIME_OUT) {
         return timeout;
     }
 
-    return ngx_http_proctor_audit_outcome_sent(r) ? failed : refused;
-}
-
-
-static ngx_uint_t
-ngx_http_proctor_audit_outcome_sent(ngx_http_request_t *r)
-{
-    return r->upstream != NULL && r->upstream->request_sent;
+    return u->request_sent ? failed : refused;
 }
 
 
@@ -160,17 +169,14 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
     ngx_http_proctor_audit_intent_t *intent = ctx->intent;
 
     static ngx_str_t gone = ngx_string("client_gone");
-    static ngx_str_t timeout = ngx_string("timeout");
     static ngx_str_t unknown = ngx_string("unknown");
 
     if (ctx->audit == NGX_HTTP_PROCTOR_AUDIT_WAITING) {
         ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
         ctx->intent = NULL;
 
-        intent->result =
-            (ctx->refusal.code == NGX_HTTP_PROCTOR_FINE) ? gone : timeout;
-        intent->reason = ngx_http_proctor_variable_reason(ctx);
-        intent->status = r->headers_out.status;
+        ngx_http_proctor_audit_outcome_late(r, ctx, intent);
+        intent->r = NULL;
         intent->denied =
             ngx_http_proctor_audit_record_call(r, ctx, intent->line);
         ngx_http_proctor_audit_stream(audit, ctx, intent->line, intent->denied);
@@ -181,8 +187,8 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
 
     result = (ctx->audit == NGX_HTTP_PROCTOR_AUDIT_WRITTEN) ? gone : unknown;
 
-    if (r->upstream != NULL && r->upstream->headers_in.status_n != 0) {
-        result = ngx_http_proctor_audit_outcome_result(r);
+    if (ngx_http_proctor_answer_status(ctx) != 0) {
+        result = ngx_http_proctor_audit_outcome_result(ctx);
     }
 
     ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
@@ -192,6 +198,20 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
 
     ngx_http_proctor_audit_stream(audit, ctx, line, len);
     ngx_http_proctor_audit_lines_settle(audit, len);
+}
+
+
+void
+ngx_http_proctor_audit_outcome_late(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_intent_t *intent)
+{
+    static ngx_str_t gone = ngx_string("client_gone");
+    static ngx_str_t timeout = ngx_string("timeout");
+
+    intent->result =
+        (ctx->refusal.code == NGX_HTTP_PROCTOR_FINE) ? gone : timeout;
+    intent->reason = ngx_http_proctor_variable_reason(ctx);
+    intent->status = r->headers_out.status;
 }
 
 

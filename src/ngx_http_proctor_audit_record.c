@@ -391,8 +391,8 @@ ngx_http_proctor_audit_record_answer(ngx_http_request_t *r,
         record->status = (unsigned) r->err_status;
     }
 
-    if (r->upstream != NULL && ctx->state == NGX_HTTP_PROCTOR_PASSED) {
-        record->upstream_status = (unsigned) r->upstream->headers_in.status_n;
+    if (ctx->upstream != NULL) {
+        record->upstream_status = (unsigned) ctx->upstream->headers_in.status_n;
     }
 }
 

@@ -36,6 +36,7 @@ ngx_http_proctor_audit_worker_create(
     if (ngx_http_proctor_audit_record_init(cycle, audit) != NGX_OK
         || ngx_http_proctor_audit_lines_init(cycle, audit) != NGX_OK
         || ngx_http_proctor_audit_commit_init(cycle, audit) != NGX_OK
+        || ngx_http_proctor_audit_sync_init(cycle, audit) != NGX_OK
         || ngx_http_proctor_audit_seal_init(cycle, audit) == NGX_ERROR) {
         return NULL;
     }
@@ -86,6 +87,7 @@ void
 ngx_http_proctor_audit_worker_destroy(ngx_http_proctor_audit_t *audit)
 {
     ngx_http_proctor_audit_commit_exit(audit);
+    ngx_http_proctor_audit_sync_exit(audit);
     ngx_http_proctor_audit_lines_flush(audit);
     ngx_http_proctor_audit_seal_exit(audit);
 

@@ -63,7 +63,7 @@ ngx_http_proctor_cache_fill(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
     end = NGX_HTTP_PROCTOR_CACHE_FAILED;
 
-    if (ngx_http_proctor_answer_upstream(r)
+    if (ngx_http_proctor_answer_own(r, ctx)
         && r->headers_out.status < NGX_HTTP_INTERNAL_SERVER_ERROR
         && r->headers_out.status != NGX_HTTP_TOO_MANY_REQUESTS) {
 

@@ -126,7 +126,7 @@ ngx_http_proctor_cache_behind_header(
 {
     ngx_http_proctor_key_withdraw(r, ctx);
 
-    if (!ngx_http_proctor_answer_upstream(r)) {
+    if (!ngx_http_proctor_answer_own(r, ctx)) {
         ngx_http_proctor_cache_fill(r, ctx);
         return NGX_OK;
     }

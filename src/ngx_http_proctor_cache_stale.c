@@ -12,8 +12,8 @@
 #include "ngx_http_proctor_cache.h"
 
 
-static ngx_uint_t ngx_http_proctor_cache_stale_failed(
-    ngx_http_request_t *r, ngx_http_proctor_error_e code);
+static ngx_uint_t ngx_http_proctor_cache_stale_failed(ngx_http_request_t *r,
+    const ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code);
 static ngx_int_t ngx_http_proctor_cache_stale_send(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static void ngx_http_proctor_cache_stale_freshen(
@@ -34,7 +34,7 @@ ngx_http_proctor_cache_stale(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    if (ngx_http_proctor_answer_upstream(r)
+    if (ngx_http_proctor_answer_own(r, ctx)
         && r->headers_out.status == NGX_HTTP_NOT_MODIFIED && cache->validates) {
 
         cache->fwd_status = NGX_HTTP_NOT_MODIFIED;
@@ -47,11 +47,11 @@ ngx_http_proctor_cache_stale(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
     }
 
     if (!cache->verdict.on_error
-        || !ngx_http_proctor_cache_stale_failed(r, code)) {
+        || !ngx_http_proctor_cache_stale_failed(r, ctx, code)) {
         return NGX_DECLINED;
     }
 
-    cache->fwd_status = ngx_http_proctor_answer_upstream(r)
+    cache->fwd_status = ngx_http_proctor_answer_own(r, ctx)
                             ? r->headers_out.status
                             : r->err_status;
     cache->status = NGX_HTTP_PROCTOR_CACHE_ON_ERROR;
@@ -64,15 +64,15 @@ ngx_http_proctor_cache_stale(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 
 
 static ngx_uint_t
-ngx_http_proctor_cache_stale_failed(
-    ngx_http_request_t *r, ngx_http_proctor_error_e code)
+ngx_http_proctor_cache_stale_failed(ngx_http_request_t *r,
+    const ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_error_e code)
 {
     ngx_uint_t status;
 
     if (code == NGX_HTTP_PROCTOR_RAISED) {
         status = r->err_status;
 
-    } else if (ngx_http_proctor_answer_upstream(r)) {
+    } else if (ngx_http_proctor_answer_own(r, ctx)) {
         status = r->headers_out.status;
 
     } else {

@@ -124,12 +124,11 @@ ngx_http_proctor_cache_write_answer(
 {
     ngx_http_proctor_cache_t *cache = ctx->cache;
 
-    if (cache == NULL || cache->ended || !(cache->began || cache->deferred)
-        || r->upstream == NULL || r->err_status != 0) {
+    if (cache == NULL || cache->ended || !(cache->began || cache->deferred)) {
         return;
     }
 
-    switch (r->upstream->headers_in.status_n) {
+    switch (ngx_http_proctor_answer_status(ctx)) {
     case 0:
     case NGX_HTTP_BAD_GATEWAY:
     case NGX_HTTP_SERVICE_UNAVAILABLE:
@@ -236,11 +235,11 @@ ngx_http_proctor_cache_write_places(
 
     n = 0;
 
-    if (r->upstream->headers_in.status_n >= 400) {
+    if (ctx->upstream->headers_in.status_n >= 400) {
         return 0;
     }
 
-    it.part = &r->upstream->headers_in.headers.part;
+    it.part = &ctx->upstream->headers_in.headers.part;
     it.i = 0;
 
     while (n < NGX_HTTP_PROCTOR_CACHE_PLACES

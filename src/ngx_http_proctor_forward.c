@@ -67,6 +67,7 @@ static ngx_int_t
 ngx_http_proctor_forward(ngx_http_request_t *r)
 {
     ngx_int_t rc;
+    ngx_http_upstream_t *before;
     ngx_http_proctor_ctx_t *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
@@ -89,16 +90,19 @@ ngx_http_proctor_forward(ngx_http_request_t *r)
     r->headers_in.headers.last = &r->headers_in.headers.part;
     r->headers_in.upgrade = NULL; /* a tunnel cannot be judged */
 
+    before = r->upstream;
+
     r->aio = 1;
     rc = ctx->content_handler(r);
     r->aio = 0;
 
     /* the phase that called us still counts on r, so it is alive */
 
-    if (r->upstream == NULL) {
+    if (r->upstream == before) {
         ngx_post_event(r->connection->write, &ngx_posted_events);
 
     } else if (rc == NGX_DONE) {
+        ctx->upstream = r->upstream;
         ngx_http_proctor_forward_begin(r, ctx);
     }
 

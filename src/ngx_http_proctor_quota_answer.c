@@ -36,10 +36,9 @@ ngx_http_proctor_quota_answer(
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
-    if (ctx->state == NGX_HTTP_PROCTOR_PASSED && r->upstream != NULL
-        && r->upstream->headers_in.status_n != 0) {
+    status = ngx_http_proctor_answer_status(ctx);
 
-        status = r->upstream->headers_in.status_n;
+    if (status != 0) {
         ngx_http_proctor_quota_settle(r, ctx, status < 400);
 
         if (status == 429 && mcf->zone != NULL

@@ -16,9 +16,11 @@
  * `base` the oldest value, `first` when the first call of all leaves.  While
  * the slice lasts nothing else has to be read.
  *
- * A counter begins at the microseconds of Redis's clock, so that no value ever
- * comes twice, and who remembers an older one finds no room.  Whatever else
- * stands under a key is replaced.  Every key is written with its time to live;
+ * A counter begins at the microseconds of Redis's clock, so that no value of an
+ * earlier one ever comes again, and who remembers such finds no room.  Who added
+ * in vain takes back one, once: others who did so before have made the counter
+ * smaller than the value that it saw.  Whatever else stands under a key is
+ * replaced.  Every key is written with its time to live;
  * the counter's is longer, lest an increment that was long under way makes it
  * anew.
  *
@@ -70,7 +72,9 @@
     "local function used(w) return w.c - w[1][2] end\n"                        \
     "\n"                                                                       \
     "local function drop(w, c)\n"                                              \
-    "  if c <= w[1][2] or c > w.c then return end\n"                           \
+    "  if c > w.c + 1e6 then return end\n"                                     \
+    "  c = math.min(c, w.c)\n"                                                 \
+    "  if c <= w[1][2] then return end\n"                                      \
     "  w.c = w.c - 1\n"                                                        \
     "  for j = #w, 1, -1 do\n"                                                 \
     "    if w[j][2] < c then return end\n"                                     \

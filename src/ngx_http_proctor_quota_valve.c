@@ -97,7 +97,7 @@ ngx_http_proctor_quota_valve_header(
     ngx_http_proctor_main_conf_t *mcf;
 
     wait = 0;
-    it.part = &r->upstream->headers_in.headers.part;
+    it.part = &ctx->upstream->headers_in.headers.part;
     it.i = 0;
 
     while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {

@@ -24,6 +24,7 @@
 
 typedef struct ngx_http_proctor_ctx_s ngx_http_proctor_ctx_t;
 typedef struct ngx_http_proctor_wait_s ngx_http_proctor_wait_t;
+typedef struct ngx_http_proctor_hold_s ngx_http_proctor_hold_t;
 typedef struct ngx_http_proctor_audit_s ngx_http_proctor_audit_t;
 typedef struct ngx_http_proctor_audit_conf_s ngx_http_proctor_audit_conf_t;
 typedef struct ngx_http_proctor_audit_intent_s ngx_http_proctor_audit_intent_t;
@@ -277,7 +278,12 @@ struct ngx_http_proctor_ctx_s {
     ngx_uint_t types;    /* Content-Type lines */
     ngx_uint_t coded;    /* a Content-Encoding that is not "identity" */
     ngx_http_handler_pt content_handler; /* the location's own */
-    ngx_uint_t nlent;                    /* 0: nothing was ever lent */
+    ngx_http_upstream_t *upstream; /* the API's: r->upstream is another's after
+                                      an error page; NULL: not asked */
+    ngx_uint_t nlent;              /* 0: nothing was ever lent */
+
+    ngx_http_proctor_hold_t *hold; /* the answer waits for the disk */
+    ngx_chain_t *kept;             /* its body, as it came meanwhile */
 
     ngx_http_proctor_answer_e answer;
     ngx_str_t reply;

@@ -261,36 +261,33 @@ proctor_audit_file_write(
 int
 proctor_audit_file_sync(proctor_audit_file_t *f)
 {
-    proctor_audit_file_t failed;
+    int err;
 
     if (fdatasync(f->fd) == -1) {
-        f->err = errno;
-        f->what = "fdatasync()";
-        goto failed;
+        proctor_audit_file_lost(f, "fdatasync()", errno);
+        return PROCTOR_ERROR;
     }
 
-    if (!f->durable
-        && proctor_audit_place_sync(f->path, &f->err) != PROCTOR_OK) {
-        f->what = "fsync() of the directory";
-        goto failed;
+    if (!f->durable && proctor_audit_place_sync(f->path, &err) != PROCTOR_OK) {
+        proctor_audit_file_lost(f, "fsync() of the directory", err);
+        return PROCTOR_ERROR;
     }
 
     f->durable = 1;
 
     return PROCTOR_OK;
+}
 
-failed:
 
-    /* begun at once: another writer could only say that it was moved */
+/* begun at once: another writer could only say that it was moved */
 
-    failed = *f;
-
+void
+proctor_audit_file_lost(proctor_audit_file_t *f, const char *what, int err)
+{
     if (proctor_audit_place_abandon(f) == PROCTOR_OK) {
         (void) proctor_audit_place_ensure(f);
     }
 
-    f->err = failed.err;
-    f->what = failed.what;
-
-    return PROCTOR_ERROR;
+    f->err = err;
+    f->what = what;
 }

@@ -87,6 +87,34 @@ int proctor_audit_file_append_blindly(
 /* what was appended is on disk.  After an ERROR it never was: the file is
    abandoned, and the next append() begins another */
 int proctor_audit_file_sync(proctor_audit_file_t *f);
+/* a sync has failed, of what and why: so is the file abandoned */
+void proctor_audit_file_lost(
+    proctor_audit_file_t *f, const char *what, int err);
+
+/* proctor_audit_sync.c: as file_sync(), but a thread does the work */
+
+typedef struct {
+    const char *path;
+    int fd; /* the thread's own; -1: none (any more) */
+    dev_t dev;
+    ino_t ino;
+    int durable;
+    int tried;
+    int rc; /* ERROR until it has worked: what, err */
+    int err;
+    const char *what;
+} proctor_audit_sync_t;
+
+/* of what was appended until now; the handle is open.  ERROR: there is nothing
+   to end */
+int proctor_audit_sync_begin(
+    proctor_audit_sync_t *s, const proctor_audit_file_t *f);
+/* what is appended now is in the file that will be synced */
+int proctor_audit_sync_covers(
+    const proctor_audit_sync_t *s, const proctor_audit_file_t *f);
+void proctor_audit_sync_work(proctor_audit_sync_t *s);
+/* as file_sync() */
+int proctor_audit_sync_end(proctor_audit_sync_t *s, proctor_audit_file_t *f);
 
 /* proctor_audit_place.c: where it is written */
 

@@ -179,6 +179,12 @@ SKIP: {
     my $conn = $t->connect;
     $conn->send($t->bytes(DELETE => "$base/e/", key => 'admin', rid => $late));
 
+    # what follows its request keeps nginx from ending it with its answer
+    my $slow_to_end = Proctor::Test::rid();
+    my $lingers = $t->connect;
+    $lingers->send($t->bytes(DELETE => "$base/e/", key => 'admin',
+        rid => $slow_to_end, headers => ['Connection', 'close']) . 'x');
+
     my $left = Proctor::Test::rid();
     my $leaves = $t->connect;
     $leaves->send($t->bytes(DELETE => "$base/e/", key => 'admin',
@@ -200,15 +206,21 @@ SKIP: {
     is $conn->answer->{status}, 503, 'a durable call is refused';
     $conn->close;
     is call(), 503, '... and the next, which waits for its turn';
+    is $lingers->answer->{status}, 503, '... and one that is slow to end';
     $s->stop;
 
     my $record = $t->audit($late);
     is "$record->{kind} $record->{result} $record->{reason}",
         'outcome timeout audit_late', 'late on the disk: its outcome says so';
+    $record = $t->audit($slow_to_end);
+    is "$record->{kind} $record->{result} $record->{reason}",
+        'outcome timeout audit_late', '... before its request has ended';
+    $lingers->close;
     $record = $t->audit($left);
     like "$record->{kind} " . ($record->{result} // ''),
         qr/\A(?:outcome client_gone|denied )\z/, 'left: so does that';
-    is scalar($t->upstream($_)), 0, '... never forwarded' for $late, $left;
+    is scalar($t->upstream($_)), 0, '... never forwarded' for $late, $left,
+        $slow_to_end;
     recovers('a slow disk');
     $t->stop;
 }
