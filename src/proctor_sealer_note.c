@@ -3,11 +3,13 @@
  *
  * A file is on disk before it is signed for: after a power cut a checkpoint
  * must not say more than there is.  Who takes over looks for the last note of
- * the file, near the end of FILE.checkpoints, and goes on only from there.
+ * the file, near the end of FILE.checkpoints, and goes on only from there.  A
+ * note that was cut short is taken away before the next is appended, which
+ * would be part of it otherwise: nobody was told of it.
  */
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* memmem() */
+#define _GNU_SOURCE /* memmem(), memrchr() */
 #endif
 
 #include <errno.h>
@@ -36,6 +38,8 @@ static int proctor_sealer_note_tail(
 static void proctor_sealer_note_find(const proctor_sealer_t *s,
     proctor_sealer_file_t *file, const char *text, size_t len);
 static int proctor_sealer_note_append(proctor_sealer_t *s);
+static int proctor_sealer_note_mend(int fd);
+static size_t proctor_sealer_note_end(const char *text, size_t len);
 
 
 int
@@ -238,21 +242,81 @@ proctor_sealer_note_append(proctor_sealer_t *s)
 
     proctor_sealer_note_path(s->path, path);
 
-    fd = open(
-        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd == -1) {
         return PROCTOR_ERROR;
     }
 
     errno = ENOSPC;
-    rc =
-        (write(fd, s->text, s->note) == (ssize_t) s->note && fdatasync(fd) == 0)
-            ? PROCTOR_OK
-            : PROCTOR_ERROR;
+    rc = (proctor_sealer_note_mend(fd) == PROCTOR_OK
+             && write(fd, s->text, s->note) == (ssize_t) s->note
+             && fdatasync(fd) == 0)
+             ? PROCTOR_OK
+             : PROCTOR_ERROR;
 
     err = errno;
     (void) close(fd);
     errno = err;
 
     return rc;
+}
+
+
+/* More than one note can be is none that was cut short: it is left for who
+   verifies. */
+
+static int
+proctor_sealer_note_mend(int fd)
+{
+    char tail[2 * PROCTOR_CHECKPOINT_MAX];
+    off_t from;
+    size_t end;
+    ssize_t n;
+    struct stat st;
+
+    if (fstat(fd, &st) == -1) {
+        return PROCTOR_ERROR;
+    }
+
+    from = (st.st_size > (off_t) sizeof(tail))
+               ? st.st_size - (off_t) sizeof(tail)
+               : 0;
+    n = pread(fd, tail, sizeof(tail), from);
+
+    if (n == -1) {
+        return PROCTOR_ERROR;
+    }
+
+    end = proctor_sealer_note_end(tail, (size_t) n);
+
+    if (end == (size_t) n || (size_t) n - end > PROCTOR_CHECKPOINT_MAX) {
+        return PROCTOR_OK;
+    }
+
+    return (ftruncate(fd, from + (off_t) end) == -1) ? PROCTOR_ERROR
+                                                     : PROCTOR_OK;
+}
+
+
+/* behind the last line of a signature; 0: there is none */
+
+static size_t
+proctor_sealer_note_end(const char *text, size_t len)
+{
+    const char *newline, *line;
+
+    static const char dash[] = "\xe2\x80\x94 ";
+
+    while ((newline = memrchr(text, '\n', len)) != NULL) {
+        len = (size_t) (newline - text);
+        line = memrchr(text, '\n', len);
+        line = (line == NULL) ? text : line + 1;
+
+        if ((size_t) (newline - line) >= sizeof(dash) - 1
+            && memcmp(line, dash, sizeof(dash) - 1) == 0) {
+            return len + 1;
+        }
+    }
+
+    return 0;
 }

@@ -164,8 +164,8 @@ for my $to (0, 500) {
     call($t) for 1 .. 3;
     my $id = start_of($file)->{file};
     my $records = () = slurp($file) =~ /\n/g;
-    wait_until('a checkpoint over all of it', sub {
-        slurp("$file.checkpoints") =~ m{/$id\n$records\n};
+    wait_until('a checkpoint over all of it, that all workers know of', sub {
+        $t->request(GET => '/checkpoint')->{body} =~ m{/$id\n$records\n};
     });
     truncate $file, $to;
     is call($t), 200, "cut to $to bytes: the next call has a file";
@@ -212,6 +212,19 @@ for my $tail ('{"v":1,"time":"20', 'x' x 5000, '{}') {
     is call($t), 200, '... and another';
     verified($t, '... the line is closed, named, and excused');
     ok scalar(grep { /\Q$tail\E/ } lines_of($file)), '... and kept';
+}
+
+
+# a checkpoint that was begun by a process that died, or on a full disk
+for my $length (1, 40, 90, 110, 150, 200) {
+    my $note = slurp("$file.checkpoints") =~ s/.*(?=^gw\.test)//smr;
+    open my $fh, '>>', "$file.checkpoints";
+    print {$fh} substr $note, 0, $length;
+    close $fh;
+    is call($t), 200, "a call after $length bytes of a checkpoint";
+    verified($t, '... what is no checkpoint is gone, the others are whole');
+    is slurp("$file.checkpoints") =~ s/^gw\.test.*?^\xe2\x80\x94 [^\n]*\n//smgr,
+        '', '... and nothing else is there';
 }
 
 

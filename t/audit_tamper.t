@@ -99,11 +99,11 @@ sub agreed {
         || do { diag "$name: $got, $second->{code} $second->{first}: $said"; 0 };
 }
 
-# a test of many cases at once
+# a test of many cases at once, each made when its turn comes
 sub all_agreed {
-    my ($name, @cases) = @_;
+    my ($name, $make, @cases) = @_;
 
-    my $wrong = grep { !agreed(@$_) } @cases;
+    my $wrong = grep { !agreed(@{ $make->($_) }) } @cases;
     is $wrong, 0, "$name: " . @cases . ' cases';
 }
 
@@ -142,41 +142,84 @@ ok agreed($t->{bytes}, 0, 0, 'whole'), 'the trail is whole, both say';
     is $wrong{$_} // 0, 0, "$_: both name the same record, $tried{$_} cases"
         for sort keys %how;
 
-    all_agreed('by the command', map {
-        my $name = $_;
-        map { [join('', $how{$name}->($_)), 1,
-            $name eq 'double' ? $_ + 2 : $_ + 1, "$name $_"] }
-            0, 1, 36, 37, 500, 998;
-    } sort keys %how);
+    # and so does the command, of files
+    for my $name (sort keys %how) {
+        my $last = $#lines - ($name eq 'swap');
+        all_agreed("$name, by the command", sub {
+            my ($k) = @_;
+            return [join('', $how{$name}->($k)), 1,
+                $name eq 'double' ? $k + 2 : $k + 1, "$name $k"];
+        }, $long ? (0 .. $last) : (0, 1, 36, 37, 500, $last));
+    }
 }
 
-# bits and cuts
+# bits and cuts, by the second verifier: it need not read all that is before
 {
-    my $step = $long ? 9_973 : 48_611;
-    my ($k, $end, @cases) = (0, length $lines[0]);
+    my $known = Proctor::Test::Verifier::known(\@lines, \@notes, $t->{leaves});
+    my @at = (0);
+    push @at, $at[-1] + length for @lines;
 
-    for (my $bit = 0; $bit < 8 * length $t->{bytes}; $bit += $step) {
-        $end += length $lines[++$k] while $bit / 8 >= $end;
+    my ($step, $stride) = $long ? (1, 1) : (409, 97);
+    my (%tried, %wrong);
+    my $count = sub {
+        my ($what, $k, $bytes) = @_;
+        my $verdict = Proctor::Test::Verifier::judge_after($known, $k,
+            $bytes);
+        $tried{$what}++;
+        $wrong{$what}++ if $verdict->{code} != 1
+            || $verdict->{first} != $k + 1 || $verdict->{last} != $k + 1;
+    };
+
+    my ($bit, $cut) = (0, 0);
+    for my $k (0 .. $#lines) {
+        # a newline that is flipped makes two lines one: so one more
+        my $to = $k - $k % $every + $every + 1;
+        $to = @lines if $to > @lines;
+        my $bytes = substr $t->{bytes}, $at[$k], $at[$to] - $at[$k];
+
+        for (; $bit < 8 * $at[$k + 1]; $bit += $step) {
+            my $flipped = $bytes;
+            substr($flipped, ($bit >> 3) - $at[$k], 1) ^= chr(1 << $bit % 8);
+            $count->('bits flipped', $k, $flipped);
+        }
+        for (; $cut < $at[$k + 1]; $cut += $stride) {
+            $count->('cut', $k, substr $bytes, 0, $cut - $at[$k]);
+        }
+    }
+    is $wrong{$_} // 0, 0, "$_: the second verifier names the record, "
+        . "$tried{$_} cases" for 'bits flipped', 'cut';
+}
+
+# bits and cuts, by both, of files
+{
+    my ($k, $end) = (0, 0);
+    my $record = sub {
+        my ($at) = @_;
+        ($k, $end) = (0, length $lines[0]) if $at < $end;
+        $end += length $lines[++$k] while $at >= $end;
+        return $k + 1;
+    };
+    my $flip = sub {
+        my ($bit) = @_;
         my $bytes = $t->{bytes};
         substr($bytes, $bit / 8, 1) ^= chr(1 << $bit % 8);
-        push @cases, [$bytes, 1, $k + 1, "bit $bit"];
-    }
-    all_agreed('bits flipped', @cases);
-    all_agreed('bits of the first record flipped', map {
-        my $bytes = $t->{bytes};
-        substr($bytes, $_ / 8, 1) ^= chr(1 << $_ % 8);
-        [$bytes, 1, 1, "bit $_"];
-    } map { 53 * $_ } 0 .. 8 * length($lines[0]) / 53 - 1);
+        return [$bytes, 1, $record->($bit >> 3), "bit $bit"];
+    };
+    my $each = sub {
+        my ($step, $n) = @_;
+        return map { $step * $_ } 0 .. ($n - 1) / $step;
+    };
+    my $size = length $t->{bytes};
 
-    ($k, $end, @cases) = (0, length $lines[0]);
-    for (my $at = 1; $at < length $t->{bytes}; $at += 4_801) {
-        $end += length $lines[++$k] while $at >= $end;
-        push @cases, [substr($t->{bytes}, 0, $at), 1, $k + 1, "cut at $at"];
-    }
-    all_agreed('cut', @cases);
+    $end = length $lines[0];
+    all_agreed('bits flipped', $flip, $each->($long ? 9_973 : 48_611, 8 * $size));
+    all_agreed('bits of the first record flipped', $flip,
+        $each->($long ? 1 : 53, 8 * length $lines[0]));
+    all_agreed('cut', sub {
+        [substr($t->{bytes}, 0, $_[0]), 1, $record->($_[0]), "cut at $_[0]"];
+    }, $each->($long ? 487 : 4_801, $size));
     ok agreed(substr($t->{bytes}, 0, -1), 1, $records, 'the last newline'),
         'the last newline is one of the sealed bytes';
-    ok agreed('', 1, 1, 'nothing'), 'no byte is left';
 }
 
 
@@ -264,7 +307,31 @@ ok agreed($t->{bytes}, 0, 0, 'whole'), 'the trail is whole, both say';
     like $said, qr/record @{[$n + 1]}: truncated/, '... says where';
     spew("$t->{file}.checkpoints", $t->{notes});
 
-    my $third = trail('three', 20, 10, 3);
+    # at any record, with all that stands beside it
+    spew("$dir/exported", $notes[-1]);
+    my ($wrong, $tried) = (0, 0);
+    for my $n ($long ? (1 .. $records - 1) : map { 83 * $_ + 1 } 0 .. 11) {
+        spew("$t->{file}.checkpoints", join '', @notes[0 .. $n / $every - 1]);
+        spew($t->{leaves_file}, substr $t->{leaves}, 0, 32 * $n);
+        my $left = join '', @lines[0 .. $n - 1];
+        ($code, $said) = verify($left, '--checkpoint', "$dir/exported");
+        my $second = Proctor::Test::Verifier::judge($left,
+            [@notes[0 .. $n / $every - 1], $notes[-1]],
+            substr($t->{leaves}, 0, 32 * $n), $key);
+        my ($first, $last) = $said =~ /records? (\d+)(?: to (\d+))?: trunc/;
+        $last //= $first;
+        $tried++;
+        $wrong++, diag "$n records: $code $said" unless $code == 1
+            && $last == $n + 1 && $first == $n - $n % $every + 1
+            && $second->{code} == 1 && $second->{first} == $first
+            && $second->{last} == $last;
+    }
+    is $wrong, 0, "... and from any record: $tried cases";
+    spew("$t->{file}.checkpoints", $t->{notes});
+    spew($t->{leaves_file}, $t->{leaves});
+
+    my $third = trail('three'
+, 20, 10, 3);
     spew("$dir/exported", $third->{notes});
     ($code, $said) = verify($t->{bytes}, '--checkpoint', "$dir/exported");
     is $code, 1, 'an exported checkpoint of a file that is not there';

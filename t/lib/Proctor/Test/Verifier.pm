@@ -8,6 +8,12 @@ package Proctor::Test::Verifier;
 #     $verdict->{first}   the first bad record, counted from 1
 #     $verdict->{last}    the same, or the end of the range that it is in
 #
+# A whole trail, and one of its many other ends after the first $n records, for
+# the price of that end up to the next checkpoint:
+#
+#     my $trail = Proctor::Test::Verifier::known(\@lines, \@notes, $leaves);
+#     my $verdict = Proctor::Test::Verifier::judge_after($trail, $n, $bytes);
+#
 # notes: the checkpoints as texts; leaves: the hashes noted of the leaves, one
 # string; key: the verifier's text, or undef.  Hashes are Digest::SHA's,
 # signatures openssl's.
@@ -47,6 +53,27 @@ sub root {
 }
 
 
+# One more leaf on the full subtrees of those before it: [size, root] each.
+sub grow {
+    my ($stack, $leaf) = @_;
+
+    push @$stack, [1, $leaf];
+    while (@$stack > 1 && $stack->[-1][0] == $stack->[-2][0]) {
+        my $right = pop @$stack;
+        my $left = pop @$stack;
+        push @$stack, [2 * $left->[0], node($left->[1], $right->[1])];
+    }
+}
+
+sub top {
+    my ($stack) = @_;
+
+    my $root = $stack->[-1][1];
+    $root = node($stack->[$_][1], $root) for reverse 0 .. $#$stack - 1;
+    return $root;
+}
+
+
 # Roots at several sizes: full subtrees are worked out once.
 sub roots {
     my ($leaves, @sizes) = @_;
@@ -54,17 +81,8 @@ sub roots {
     my (%at, @stack);
     my %wanted = map { $_ => 1 } @sizes;
     for my $i (0 .. $#$leaves) {
-        push @stack, [1, $leaves->[$i]];
-        while (@stack > 1 && $stack[-1][0] == $stack[-2][0]) {
-            my $right = pop @stack;
-            my $left = pop @stack;
-            push @stack,
-                [2 * $left->[0], node($left->[1], $right->[1])];
-        }
-        next unless $wanted{ $i + 1 };
-        my $root = $stack[-1][1];
-        $root = node($stack[$_][1], $root) for reverse 0 .. $#stack - 1;
-        $at{ $i + 1 } = $root;
+        grow(\@stack, $leaves->[$i]);
+        $at{ $i + 1 } = top(\@stack) if $wanted{ $i + 1 };
     }
     return \%at;
 }
@@ -198,13 +216,66 @@ sub blame {
     my $end = $sealed->{size} <= @$hashes ? $sealed->{size} : @$hashes + 1;
     my @noted = unpack '(a32)*', $leaves // '';
 
-    if (@noted >= $sealed->{size}
-        && root(@noted[0 .. $sealed->{size} - 1]) eq $sealed->{root}) {
-        my $i = 0;
-        $i++ while $i < @$hashes && $hashes->[$i] eq $noted[$i];
-        return { code => 1, first => $i + 1, last => $i + 1 };
-    }
+    return first_other($hashes, \@noted, 0) if is_noted(\@noted, $sealed);
     return { code => 1, first => $good + 1, last => $end };
+}
+
+sub is_noted {
+    my ($noted, $sealed) = @_;
+
+    return @$noted >= $sealed->{size}
+        && root(@$noted[0 .. $sealed->{size} - 1]) eq $sealed->{root};
+}
+
+# hashes: those of the lines after the first $n
+sub first_other {
+    my ($hashes, $noted, $n) = @_;
+
+    my $i = 0;
+    $i++ while $i < @$hashes && $hashes->[$i] eq $noted->[$n + $i];
+    return { code => 1, first => $n + $i + 1, last => $n + $i + 1 };
+}
+
+
+# A whole trail: the tree before each line, and the checkpoint after it.
+sub known {
+    my ($lines, $notes, $leaves) = @_;
+
+    my @lines = map { s/\n\z//r } @$lines;
+    my @noted = map { leaf($_) } @lines;
+    die "the trail is not whole\n" if join('', @noted) ne $leaves;
+
+    my ($n, @stack, %after) = (0);
+    for my $sealed (sort { $a->{size} <=> $b->{size} } map { checkpoint($_) }
+        @$notes) {
+        die "the notes are not what was signed\n"
+            unless is_noted(\@noted, $sealed);
+        while ($n < $sealed->{size}) {
+            $after{$n} = { stack => [@stack], sealed => $sealed };
+            grow(\@stack, $noted[$n++]);
+        }
+    }
+    my %leaf;
+    @leaf{@lines} = @noted;
+    return { noted => \@noted, after => \%after, leaf => \%leaf };
+}
+
+sub judge_after {
+    my ($trail, $n, $bytes) = @_;
+
+    my ($stack, $sealed) = @{ $trail->{after}{$n} }{qw(stack sealed)};
+    my @lines = split /\n/, $bytes, -1;
+    pop @lines;
+    $#lines = $sealed->{size} - $n - 1 if @lines > $sealed->{size} - $n;
+
+    my @hashes = map { $trail->{leaf}{$_} // leaf($_) } @lines;
+    if (@hashes == $sealed->{size} - $n) {
+        my @all = @$stack;
+        grow(\@all, $_) for @hashes;
+        return { code => 0, first => 0, last => 0 }
+            if top(\@all) eq $sealed->{root};
+    }
+    return first_other(\@hashes, $trail->{noted}, $n);
 }
 
 
