@@ -212,7 +212,7 @@ ngx_http_proctor_body_rules(
     policy = proctor_team_policy(ctx->key->team, ctx->operation);
 
     job->contract = ctx->operation->body;
-    job->cached = (ctx->operation->cache != NULL);
+    job->cache = ctx->operation->cache;
     job->policy = (policy == NULL) ? NULL : policy->body;
 }
 
@@ -247,7 +247,9 @@ ngx_http_proctor_body_job(ngx_http_proctor_body_job_t *job)
         return;
     }
 
-    if (job->cached) {
+    if (job->cache != NULL) {
+        job->excepted =
+            (ngx_uint_t) proctor_cache_body_excepted(job->doc, job->cache);
         job->rc = proctor_cache_body(job->doc, job->canonical);
     }
 }
@@ -260,6 +262,7 @@ ngx_http_proctor_body_result(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
     ngx_int_t rc;
 
     ctx->body_hashed = job->hashed;
+    ctx->body_excepted = job->excepted;
     ngx_memcpy(ctx->body_sha256, job->sha256, PROCTOR_SHA256_LEN);
     ngx_memcpy(ctx->body_canonical, job->canonical, PROCTOR_SHA256_LEN);
 

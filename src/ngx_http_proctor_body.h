@@ -23,7 +23,8 @@ typedef struct {
     proctor_violations_t invalid;
     proctor_violations_t denied;
     ngx_uint_t hashed;
-    ngx_uint_t cached; /* `canonical` is wanted */
+    const proctor_cache_rule_t *cache; /* NULL: the next two are not wanted */
+    ngx_uint_t excepted;
     unsigned char canonical[PROCTOR_SHA256_LEN];
     unsigned char sha256[PROCTOR_SHA256_LEN];
 } ngx_http_proctor_body_job_t;

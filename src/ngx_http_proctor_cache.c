@@ -72,6 +72,7 @@ ngx_http_proctor_cache_lookup(
     ngx_http_proctor_cache_key_question(cache);
 
     cache->reads = 1;
+    cache->lead.asked = ngx_http_proctor_cache_flight_now(cache->w);
     cache->follower = (r->method == NGX_HTTP_HEAD);
     cache->lookup.commands = &cache->command;
     cache->lookup.n = 1;

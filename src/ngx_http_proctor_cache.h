@@ -78,6 +78,7 @@ typedef enum {
 typedef struct {
     ngx_http_proctor_cache_role_e role;
     uint64_t turn;
+    uint64_t asked; /* the clock when Redis was asked for the entry */
     u_char digest[NGX_HTTP_PROCTOR_CACHE_DIGEST]; /* the key's beginning */
 } ngx_http_proctor_cache_lead_t;
 
@@ -101,6 +102,7 @@ typedef struct {
 typedef struct {
     uint64_t turn;
     ngx_pid_t pid;
+    ngx_uint_t landed; /* before anybody followed it: nobody will wake us */
     u_char digest[NGX_HTTP_PROCTOR_CACHE_DIGEST];
 } ngx_http_proctor_cache_leader_t;
 
@@ -316,6 +318,9 @@ void ngx_http_proctor_cache_tell_exit(ngx_http_proctor_cache_worker_t *w);
 
 /* ngx_http_proctor_cache_flight.c */
 
+/* before Redis is asked: what is stored from now on may not be seen */
+uint64_t ngx_http_proctor_cache_flight_now(
+    const ngx_http_proctor_cache_worker_t *w);
 /* NGX_OK: it goes on, and cache->role says how; NGX_AGAIN: it waits */
 ngx_int_t ngx_http_proctor_cache_flight_join(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);

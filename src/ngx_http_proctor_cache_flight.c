@@ -4,7 +4,9 @@
  *
  * Who leads stands in the zone: a slot for each key, set-associative, found by
  * the key's digest.  The leader's number is never used twice, so nobody takes
- * one turn's end for another's.  What cannot be shared frees all who wait at
+ * one turn's end for another's.  Who asked Redis before an answer was stored,
+ * and comes here after it, has missed it: it looks again instead of leading.
+ * These numbers are the clock that tells.  What cannot be shared frees all who wait at
  * once, and for a while nobody waits for that key.  A leader whose client left
  * hands on: the first follower leads.
  */
@@ -26,6 +28,18 @@ static ngx_uint_t ngx_http_proctor_cache_flight_reusable(
 static ngx_http_proctor_cache_role_e ngx_http_proctor_cache_flight_take_locked(
     ngx_http_proctor_cache_worker_t *w, ngx_http_proctor_cache_t *cache,
     ngx_http_proctor_cache_leader_t *leader);
+static ngx_uint_t ngx_http_proctor_cache_flight_missed(
+    const ngx_http_proctor_cache_slot_t *slot,
+    const ngx_http_proctor_cache_lead_t *lead);
+
+
+/* unlocked: an older clock only makes somebody look again in vain */
+
+uint64_t
+ngx_http_proctor_cache_flight_now(const ngx_http_proctor_cache_worker_t *w)
+{
+    return *(volatile uint64_t *) &w->area->turn;
+}
 
 
 ngx_int_t
@@ -47,9 +61,11 @@ ngx_http_proctor_cache_flight_join(
         ngx_http_proctor_cache_flight_take_locked(w, cache, &leader);
     ngx_http_proctor_zone_unlock(w->zone);
 
-    return (cache->lead.role == NGX_HTTP_PROCTOR_CACHE_FOLLOWS)
-               ? ngx_http_proctor_cache_wait(r, ctx, &leader)
-               : NGX_OK;
+    if (cache->lead.role != NGX_HTTP_PROCTOR_CACHE_FOLLOWS) {
+        return NGX_OK;
+    }
+
+    return ngx_http_proctor_cache_wait(r, ctx, &leader);
 }
 
 
@@ -71,6 +87,7 @@ static ngx_http_proctor_cache_role_e
 ngx_http_proctor_cache_flight_take_locked(ngx_http_proctor_cache_worker_t *w,
     ngx_http_proctor_cache_t *cache, ngx_http_proctor_cache_leader_t *leader)
 {
+    ngx_uint_t missed;
     ngx_http_proctor_cache_slot_t *slot;
     ngx_http_proctor_cache_lead_t *lead = &cache->lead;
 
@@ -80,16 +97,22 @@ ngx_http_proctor_cache_flight_take_locked(ngx_http_proctor_cache_worker_t *w,
         return NGX_HTTP_PROCTOR_CACHE_ALONE;
     }
 
-    if (slot->state == NGX_HTTP_PROCTOR_CACHE_LEADING && leader != NULL
-        && !ngx_http_proctor_cache_flight_reusable(slot)) {
+    missed = ngx_http_proctor_cache_flight_missed(slot, lead);
+
+    if (leader != NULL
+        && (missed
+            || (slot->state == NGX_HTTP_PROCTOR_CACHE_LEADING
+                && !ngx_http_proctor_cache_flight_reusable(slot)))) {
         slot->waiting |= w->bit;
+        leader->landed = missed;
         leader->turn = slot->turn;
         leader->pid = slot->pid;
         ngx_memcpy(leader->digest, lead->digest, NGX_HTTP_PROCTOR_CACHE_DIGEST);
         return NGX_HTTP_PROCTOR_CACHE_FOLLOWS;
     }
 
-    if (cache->follower || !ngx_http_proctor_cache_flight_reusable(slot)) {
+    if (cache->follower || missed
+        || !ngx_http_proctor_cache_flight_reusable(slot)) {
         return NGX_HTTP_PROCTOR_CACHE_ALONE;
     }
 
@@ -102,6 +125,20 @@ ngx_http_proctor_cache_flight_take_locked(ngx_http_proctor_cache_worker_t *w,
     lead->turn = slot->turn;
 
     return NGX_HTTP_PROCTOR_CACHE_LEADS;
+}
+
+
+/* 1: an answer of this key was stored since Redis was asked for it */
+
+static ngx_uint_t
+ngx_http_proctor_cache_flight_missed(const ngx_http_proctor_cache_slot_t *slot,
+    const ngx_http_proctor_cache_lead_t *lead)
+{
+    return slot->state == NGX_HTTP_PROCTOR_CACHE_IDLE
+           && slot->shared > lead->asked
+           && ngx_memcmp(
+                  slot->digest, lead->digest, NGX_HTTP_PROCTOR_CACHE_DIGEST)
+                  == 0;
 }
 
 
@@ -193,6 +230,9 @@ ngx_http_proctor_cache_flight_end(ngx_http_proctor_cache_worker_t *w,
             break;
 
         case NGX_HTTP_PROCTOR_CACHE_SHARED:
+            slot->shared = ++w->area->turn;
+            break;
+
         case NGX_HTTP_PROCTOR_CACHE_ABANDONED:
             break;
         }

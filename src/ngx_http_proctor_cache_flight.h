@@ -66,6 +66,7 @@ typedef struct {
     uint64_t turn;    /* the leader's number */
     uint64_t freed;   /* the last turn that ended with nothing to share */
     uint64_t failed;  /* the last turn that the upstream failed */
+    uint64_t shared;  /* the clock when an answer was last stored */
     uint64_t waiting; /* workers, a bit each */
 } ngx_http_proctor_cache_slot_t;
 
@@ -86,7 +87,7 @@ typedef struct {
 } ngx_http_proctor_cache_dirt_t;
 
 struct ngx_http_proctor_cache_area_s {
-    uint64_t turn;    /* the last one given */
+    uint64_t turn;    /* the last one given; the clock of flights */
     uint64_t version; /* the last one given */
     ngx_atomic_t ndirt;
     int64_t lost; /* ms since 1970: nothing received before is believed, for

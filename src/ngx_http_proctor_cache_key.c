@@ -82,6 +82,10 @@ ngx_http_proctor_cache_key(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     ngx_http_proctor_cache_t *cache = ctx->cache;
     ngx_http_proctor_main_conf_t *mcf;
 
+    if (ctx->body_excepted) {
+        return NGX_DECLINED;
+    }
+
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
     call.account = ctx->account;

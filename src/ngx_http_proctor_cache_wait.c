@@ -28,6 +28,7 @@ typedef struct {
     ngx_http_proctor_cache_landing_e landing;
     ngx_http_proctor_cache_leader_t leader;
     ngx_msec_t since;
+    uint64_t asked; /* for lead.asked of all who wait */
 } ngx_http_proctor_cache_flight_t;
 
 typedef struct {
@@ -80,6 +81,10 @@ ngx_http_proctor_cache_wait(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 
     ngx_queue_insert_tail(&f->waiters, &waiter->queue);
     ngx_http_proctor_cache_count(w, WAITS);
+
+    if (leader->landed) {
+        ngx_http_proctor_cache_wait_wake(w);
+    }
 
     return NGX_AGAIN;
 }
@@ -198,6 +203,7 @@ ngx_http_proctor_cache_wait_land(ngx_http_proctor_cache_flight_t *f)
         }
 
         ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
+        f->asked = ngx_http_proctor_cache_flight_now(f->w);
 
         if (ngx_http_proctor_redis_send(f->w->mcf->worker->redis, &f->call,
                 ctx->lookup->commands, ctx->lookup->n)
@@ -253,6 +259,7 @@ ngx_http_proctor_cache_wait_release(ngx_http_proctor_cache_flight_t *f,
 
         ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
         ctx->cache->lead.role = NGX_HTTP_PROCTOR_CACHE_ALONE;
+        ctx->cache->lead.asked = f->asked;
 
         rc = ngx_http_proctor_cache_wait_over(r, ctx, f->landing, replies);
 

@@ -79,6 +79,7 @@ ngx_http_proctor_redis_create(
     }
 
     ngx_http_proctor_redis_connect(redis);
+    ngx_http_proctor_redis_start(redis);
 
     return redis;
 }

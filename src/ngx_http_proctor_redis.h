@@ -4,6 +4,7 @@
  *     redis.c        the states, and when to connect
  *     redis_health.c what silence and errors mean; the probe
  *     redis_greet.c  the handshake
+ *     redis_start.c  the first one, which the worker waits for
  *     redis_op.c     operations: sent, answered, late, lost
  *     redis_write.c  commands as bytes
  *     redis_event.c  hiredis on nginx's event loop
@@ -187,6 +188,11 @@ ngx_int_t ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis);
 void ngx_http_proctor_redis_greeted(void *data,
     ngx_http_proctor_redis_status_e status,
     const ngx_http_proctor_redis_reply_t *replies);
+
+/* ngx_http_proctor_redis_start.c */
+
+/* waits until the first greeting is over, or for so long as that may take */
+void ngx_http_proctor_redis_start(ngx_http_proctor_redis_t *redis);
 
 /* ngx_http_proctor_redis_op.c */
 

@@ -261,6 +261,7 @@ struct ngx_http_proctor_ctx_s {
 
     off_t body_len; /* -1: no body was read */
     ngx_uint_t body_hashed;
+    ngx_uint_t body_excepted; /* from the cache, by what is in it */
 
     ngx_http_proctor_wait_t *wait;
     ngx_http_proctor_quota_t *quota;          /* NULL: nothing is counted */

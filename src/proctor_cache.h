@@ -70,9 +70,17 @@ struct proctor_cache_rule_s {
     unsigned nwhen;
     int64_t stale_while_revalidate; /* ms; 0: none */
     int64_t stale_if_error;
-    proctor_str_t *unless; /* query parameters that ask for more than a read */
+    proctor_str_t *unless; /* what asks for more than a read: parameters of the
+                              query, JSON Pointers into the body */
     unsigned nunless;
 };
+
+/* of an `unless`: a JSON Pointer, not a parameter's name */
+static inline int
+proctor_cache_is_pointer(const proctor_str_t *name)
+{
+    return name->len != 0 && name->data[0] == '/';
+}
 
 /* 1 when the operation may change something: neither a GET nor cached */
 int proctor_cache_is_unsafe(const proctor_operation_t *operation);
@@ -137,6 +145,11 @@ int proctor_cache_key(const proctor_cache_call_t *call, proctor_arena_t *arena,
  */
 int proctor_cache_body(
     proctor_json_t *doc, unsigned char digest[PROCTOR_SHA256_LEN]);
+
+/* 1: it has a member of the rule's `unless` that is neither false nor null:
+   nothing of such a call is kept */
+int proctor_cache_body_excepted(
+    proctor_json_t *doc, const proctor_cache_rule_t *rule);
 
 
 /*

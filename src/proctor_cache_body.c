@@ -55,6 +55,31 @@ proctor_cache_body(
 }
 
 
+int
+proctor_cache_body_excepted(
+    proctor_json_t *doc, const proctor_cache_rule_t *rule)
+{
+    unsigned i;
+    uint32_t node;
+
+    for (i = 0; i < rule->nunless; i++) {
+
+        if (!proctor_cache_is_pointer(&rule->unless[i])) {
+            continue;
+        }
+
+        node = proctor_json_find(doc, rule->unless[i].data);
+
+        if (node != UINT32_MAX && doc->nodes[node].type != PROCTOR_JSON_FALSE
+            && doc->nodes[node].type != PROCTOR_JSON_NULL) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static int
 proctor_cache_body_value(proctor_cache_body_t *body, uint32_t node)
 {

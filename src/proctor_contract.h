@@ -117,6 +117,8 @@ void proctor_contract_cache_path(proctor_document_t *doc,
 /* out: int64_t, milliseconds */
 void proctor_contract_duration(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
+/* 1: it is a JSON Pointer (RFC 6901, 3) */
+int proctor_contract_is_pointer(const char *s);
 /* out: proctor_cache_rule_t */
 void proctor_contract_ttl_when(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);

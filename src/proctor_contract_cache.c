@@ -4,7 +4,7 @@
  *     "cache": { "groups": ["experiment:{experiment_id}"], "ttl": "2s",
  *                "ttl_when": { "/status": { "completed": "10m" } },
  *                "stale_while_revalidate": "5s", "stale_if_error": "1h",
- *                "unless": ["export"] }
+ *                "unless": ["export", "/is_exporting"] }
  *     "invalidates": ["experiments", "experiment:{experiment_id}"]
  *
  * Called by proctor_contract_operation.c.  A group is a name with parameters
@@ -266,13 +266,19 @@ proctor_contract_cache_exception(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out)
 {
     proctor_contract_cache_t *cache = out;
+    proctor_str_t *name = &cache->rule.unless[cache->rule.nunless++];
 
-    proctor_document_name(
-        doc, value, at, &cache->rule.unless[cache->rule.nunless++]);
+    proctor_document_name(doc, value, at, name);
+
+    if (proctor_cache_is_pointer(name)
+        && !proctor_contract_is_pointer(name->data)) {
+        proctor_document_fault(doc, at, "must be a JSON Pointer");
+    }
 }
 
 
-/* a misspelt name would let through what must not be kept */
+/* a misspelt name would let through what must not be kept; what a body may hold
+   is too much to be gone through here */
 
 static void
 proctor_contract_cache_exceptions(proctor_document_t *doc,
@@ -284,6 +290,16 @@ proctor_contract_cache_exceptions(proctor_document_t *doc,
 
     for (i = 0; i < operation->cache->nunless; i++) {
         name = &operation->cache->unless[i];
+
+        if (proctor_cache_is_pointer(name)) {
+            if (!operation->has_body) {
+                proctor_document_fault(doc, at,
+                    "%s is kept unless its body has \"%s\", but it has none",
+                    operation->id.data, name->data);
+            }
+
+            continue;
+        }
 
         for (j = 0; j < operation->nparams; j++) {
             param = &operation->params[j];

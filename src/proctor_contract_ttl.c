@@ -26,7 +26,6 @@ typedef struct {
 static int64_t proctor_contract_ms(const char *s);
 static void proctor_contract_when(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
-static int proctor_contract_is_pointer(const char *s);
 static void proctor_contract_when_value(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 
@@ -132,7 +131,7 @@ proctor_contract_when(proctor_document_t *doc, json_t *value,
 }
 
 
-static int
+int
 proctor_contract_is_pointer(const char *s)
 {
     const char *p;

@@ -232,4 +232,52 @@ sub following {
 }
 
 
+# who asked Redis before the leader's answer was there, and heard after it: the
+# worker is stopped with "there is none" in its socket
+{
+    my $c = gateway($redis, workers => 2, timeout => '4s');
+    my ($id, %conns) = (fresh_id());
+    upstream($c, $id);
+
+    wait_until('two connections to each worker', sub {
+        my $conn = $c->connect;
+        my $pid = $c->request(GET => '/proctor-status', conn => $conn)
+            ->{json}{pid};
+        push @{ $conns{$pid} }, $conn;
+        return 2 == grep { @$_ > 1 } values %conns;
+    });
+    my ($late, $early) = keys %conns;
+    my $ask = sub {
+        $conns{ $_[0] }[0]->send($c->bytes(GET => path($id), key => 'admin',
+            rid => "crowd-$id"));
+    };
+    my $said = sub {
+        return state(Proctor::Test::finish(
+            $conns{ $_[0] }[0]->answer(method => 'GET')));
+    };
+
+    my $before = $redis->calls->{mget} // 0;
+    $redis->freeze;
+    $ask->($late);
+    $c->request(GET => '/none', conn => $conns{$late}[1])
+        for 1 .. 2; # two turns of its loop later it has asked Redis
+    kill 'STOP', $late;
+    $redis->thaw;
+    wait_until('Redis to have answered',
+        sub { ($redis->calls->{mget} // 0) == $before + 1 });
+
+    my $entries = entries($redis);
+    $ask->($early);
+    is $said->($early), 'uri-miss', 'one leads and stores';
+    wait_until('it to be stored', sub { entries($redis) > $entries });
+    kill 'CONT', $late;
+    is $said->($late), 'collapsed', '... who had asked before looks again';
+    local $t = $c;
+    is asked($id), 1, '... and makes no second call';
+
+    $_->close for map { @$_ } values %conns;
+    $c->stop;
+}
+
+
 $t->done;

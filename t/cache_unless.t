@@ -2,10 +2,12 @@ use strict;
 use warnings;
 
 # A call that is more than a read is forwarded each time: exporting traces
-# sends somebody an e-mail, however often it is asked for.
+# sends somebody an e-mail, however often it is asked for.  A parameter says so,
+# or a member of the body.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use JSON::PP ();
 use Proctor::Test;
 use Proctor::Test::Redis;
 use Proctor::Test::Status qw(becomes);
@@ -31,14 +33,31 @@ for my $export ("$list?export=1", "$list?page=1&export=true") {
     is states($export), 'bypass bypass', "$export is not";
 }
 
+# a body says so, too: by anything but false and null
+my %filter = (filters => {});
+
+for my $path ('/api/v2/experiments/list/', '/api/v2/experiments/summary/', $list,
+    '/api/v2/experiments/exp_completed/logs/summary/',
+    '/api/v2/experiments/exp_completed/histogram/?evaluator_id=e')
+{
+    is states($path, { is_exporting => JSON::PP::true, %filter }),
+        'bypass bypass', "$path: an export is not kept";
+    is states($path, { is_exporting => JSON::PP::false, %filter }),
+        'miss hit', '... what is none is';
+}
+is states($list, { is_exporting => undef, %filter }), 'miss hit',
+    'null says nothing';
+is states($list, { %filter }), 'miss hit', '... as does silence';
+
 $t->done;
 
 
 sub states {
-    my ($target) = @_;
+    my ($target, $body) = @_;
 
     return join ' ', map {
-        my $answer = $t->request(GET => $target, key => 'admin');
+        my $answer = $t->request($body ? 'POST' : 'GET', $target,
+            key => 'admin', $body ? (json => $body) : ());
         my $said = $answer->{headers}{'cache-status'};
         $answer->{status} != 200 ? $answer->{status}
             : $said =~ /; hit/ ? 'hit'

@@ -124,6 +124,17 @@ static const faults_case_t cases[] = {
     { "an exception that is none", CACHE("\"groups\":[],\"unless\":[7]"),
       AT("get") "/cache/unless/0: must be 1 to 128 printable ASCII characters, "
       "none a quote or a backslash" },
+    { "an exception of a body", X("post", "\"cache\":{\"groups\":[],"
+      "\"unless\":[\"/a~1b/0\"]}},\"requestBody\":{\"content\":{"
+      "\"application/json\":{\"schema\":" STRING "}}},\"responses\":{"),
+      NULL },
+    { "an exception of a body that is none",
+      CACHE("\"groups\":[],\"unless\":[\"/a\"]"),
+      "/paths/~1{x}~1y: op is kept unless its body has \"/a\", "
+      "but it has none" },
+    { "an exception that is no pointer",
+      CACHE("\"groups\":[],\"unless\":[\"/a~2\"]"),
+      AT("get") "/cache/unless/0: must be a JSON Pointer" },
     { "exceptions that are none", CACHE("\"groups\":[],\"unless\":7"),
       AT("get") "/cache/unless: must be an array" },
     { "invalidates that are none", X("put", "\"invalidates\":\"a\""),
