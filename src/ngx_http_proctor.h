@@ -623,6 +623,11 @@ void ngx_http_proctor_answer_forget(ngx_http_request_t *r);
 /* nor what an upstream must not say to a caller */
 void ngx_http_proctor_answer_scrub(ngx_http_request_t *r);
 
+/* ngx_http_proctor_answer_odd.c: answers that are none become nginx's 502 */
+
+void ngx_http_proctor_answer_odd(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+
 /* ngx_http_proctor_links.c: the gateway's origin for links in answers */
 
 /* the gateway's, as this client knows it */

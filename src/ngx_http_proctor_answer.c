@@ -14,7 +14,6 @@
 static ngx_int_t ngx_http_proctor_answer_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_answer_decide(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
-static ngx_uint_t ngx_http_proctor_answer_odd(ngx_http_request_t *r);
 static ngx_http_proctor_ctx_t *ngx_http_proctor_answer_ctx(
     ngx_http_request_t *r);
 static ngx_http_proctor_error_e ngx_http_proctor_answer_judge(
@@ -56,6 +55,7 @@ static ngx_str_t ngx_http_proctor_answer_private[] = {
     ngx_string("x-request-id"),
     ngx_string("x-accel-"),
     ngx_string("x-proctor-"),
+    ngx_string("set-cookie"),
     ngx_null_string,
 };
 
@@ -134,11 +134,7 @@ ngx_http_proctor_answer_decide(
         return NGX_OK; /* our refusal is on its way */
     }
 
-    if (ngx_http_proctor_answer_odd(r)) {
-        r->http_version = ctx->http_version;
-        r->err_status = NGX_HTTP_BAD_GATEWAY;
-        r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
-    }
+    ngx_http_proctor_answer_odd(r, ctx);
 
     code = ngx_http_proctor_answer_judge(r, ctx);
     rc = ngx_http_proctor_cache_stale(r, ctx, code);
@@ -165,21 +161,6 @@ ngx_http_proctor_answer_decide(
     return ngx_http_proctor_links_wanted(r, ctx)
                ? ngx_http_proctor_links_begin(r, ctx)
                : NGX_OK;
-}
-
-
-/*
- * No answer at all: bytes that are no HTTP, which nginx takes for HTTP/0.9, or
- * an interim status, of which nobody asked for 101.
- */
-
-static ngx_uint_t
-ngx_http_proctor_answer_odd(ngx_http_request_t *r)
-{
-    return r->upstream != NULL && r->err_status == 0
-           && (r->http_version < NGX_HTTP_VERSION_10
-               || (r->upstream->headers_in.status_n != 0
-                   && r->upstream->headers_in.status_n < 200));
 }
 
 
@@ -308,11 +289,15 @@ ngx_http_proctor_answer_forget(ngx_http_request_t *r)
 }
 
 
-/* the names between proxies, and a request id, which is the gateway's to give */
+/*
+ * The names between proxies; a request id, which is the gateway's to give; and
+ * cookies, which may stand for the lent account as its key does.
+ */
 
 void
 ngx_http_proctor_answer_scrub(ngx_http_request_t *r)
 {
+    u_char first;
     ngx_str_t *name;
     ngx_table_elt_t *h;
     ngx_http_proctor_headers_t it;
@@ -322,9 +307,10 @@ ngx_http_proctor_answer_scrub(ngx_http_request_t *r)
 
     while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
 
-        if (h->key.len < 2 || (h->key.data[0] | 0x20) != 'x'
-            || h->key.data[1] != '-') {
-            continue;
+        first = (h->key.len < 2) ? 0 : h->key.data[0] | 0x20;
+
+        if (first != 's' && (first != 'x' || h->key.data[1] != '-')) {
+            continue; /* nearly all */
         }
 
         for (name = ngx_http_proctor_answer_private; name->len != 0; name++) {
