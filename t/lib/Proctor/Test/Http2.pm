@@ -6,9 +6,10 @@ package Proctor::Test::Http2;
 #     my $c = Proctor::Test::Http2->new(port => $port);
 #     my $r = $c->request([':method' => 'GET', ':scheme' => 'http',
 #         ':path' => '/', ':authority' => 'x'], body => '{}');
+#     my $id = $c->begin([...]); $c->forget;     # or $c->answer($id)
 #     $c->close;
 #
-# request() takes: body (bytes, in one DATA frame a `pieces` bytes), trailers
+# request() and begin() take: body (bytes, in one DATA frame a `pieces` bytes), trailers
 # (fields after the body), open (1: the stream is not ended).  The answer has
 # status (0: there was none), body, reset (the code of a RST_STREAM), gone (the
 # code of a GOAWAY, or -1 when the connection just ended).
@@ -97,6 +98,14 @@ sub text {
 sub request {
     my ($self, $fields, %args) = @_;
 
+    return $self->answer($self->begin($fields, %args));
+}
+
+
+# The stream that was begun; the request is whole unless `open`.
+sub begin {
+    my ($self, $fields, %args) = @_;
+
     my $id = $self->{stream} += 2;
     my $last = !defined $args{body} && !$args{trailers} && !$args{open};
     my $bytes = frame(HEADERS, END_HEADERS | ($last ? END_STREAM : 0), $id,
@@ -115,7 +124,15 @@ sub request {
         fields($args{trailers})) if $args{trailers};
 
     $self->send($bytes);
-    return $self->answer($id);
+    return $id;
+}
+
+
+# Nobody waits for the newest stream any more: CANCEL.
+sub forget {
+    my ($self) = @_;
+
+    $self->send(frame(RST_STREAM, 0, $self->{stream}, pack 'N', 8));
 }
 
 
