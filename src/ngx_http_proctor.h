@@ -335,7 +335,9 @@ ngx_uint_t ngx_http_proctor_answer_own(
 /* what the API said, wherever an error page has led since; 0: no answer, or
    none that nginx understood */
 ngx_uint_t ngx_http_proctor_answer_status(const ngx_http_proctor_ctx_t *ctx);
-/* what is no HTTP becomes 502 */
+
+/* ngx_http_proctor_answer_odd.c: answers that are none become nginx's 502 */
+
 void ngx_http_proctor_answer_odd(
     ngx_http_request_t *r, const ngx_http_proctor_ctx_t *ctx);
 

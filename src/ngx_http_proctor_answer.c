@@ -51,6 +51,7 @@ static ngx_str_t ngx_http_proctor_answer_private[] = {
     ngx_string("x-request-id"),
     ngx_string("x-accel-"),
     ngx_string("x-proctor-"),
+    ngx_string("set-cookie"),
     ngx_null_string,
 };
 
@@ -280,11 +281,15 @@ ngx_http_proctor_answer_forget(ngx_http_request_t *r)
 }
 
 
-/* the names between proxies, and a request id, which is the gateway's to give */
+/*
+ * The names between proxies; a request id, which is the gateway's to give; and
+ * cookies, which may stand for the lent account as its key does.
+ */
 
 void
 ngx_http_proctor_answer_scrub(ngx_http_request_t *r)
 {
+    u_char first;
     ngx_str_t *name;
     ngx_table_elt_t *h;
     ngx_http_proctor_headers_t it;
@@ -294,9 +299,10 @@ ngx_http_proctor_answer_scrub(ngx_http_request_t *r)
 
     while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
 
-        if (h->key.len < 2 || (h->key.data[0] | 0x20) != 'x'
-            || h->key.data[1] != '-') {
-            continue;
+        first = (h->key.len < 2) ? 0 : h->key.data[0] | 0x20;
+
+        if (first != 's' && (first != 'x' || h->key.data[1] != '-')) {
+            continue; /* nearly all */
         }
 
         for (name = ngx_http_proctor_answer_private; name->len != 0; name++) {

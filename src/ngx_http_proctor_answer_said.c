@@ -41,29 +41,3 @@ ngx_http_proctor_answer_status(const ngx_http_proctor_ctx_t *ctx)
                ? 0
                : status;
 }
-
-
-/*
- * No answer at all: bytes that are no HTTP, which nginx takes for HTTP/0.9, or
- * an interim status, of which nobody asked for 101.
- */
-
-void
-ngx_http_proctor_answer_odd(
-    ngx_http_request_t *r, const ngx_http_proctor_ctx_t *ctx)
-{
-    if (r->upstream == NULL || r->err_status != 0
-        || (r->http_version >= NGX_HTTP_VERSION_10
-            && (r->upstream->headers_in.status_n == 0
-                || r->upstream->headers_in.status_n >= 200))) {
-        return;
-    }
-
-    r->http_version = ctx->http_version;
-    r->err_status = NGX_HTTP_BAD_GATEWAY;
-    r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
-
-    if (r->upstream->state != NULL) {
-        r->upstream->state->status = NGX_HTTP_BAD_GATEWAY;
-    }
-}

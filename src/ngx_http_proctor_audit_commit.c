@@ -278,7 +278,7 @@ ngx_http_proctor_audit_commit_end(ngx_http_proctor_audit_t *audit,
     ngx_http_proctor_ctx_t *ctx;
 
     if (intent->r != NULL) {
-        ctx = ngx_http_proctor_run_ctx(intent->r);
+        ctx = ngx_http_proctor_ctx_get(intent->r);
         ctx->intent = NULL;
         ctx->audit = written ? NGX_HTTP_PROCTOR_AUDIT_SETTLED
                              : NGX_HTTP_PROCTOR_AUDIT_NONE;

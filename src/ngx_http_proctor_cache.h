@@ -137,6 +137,7 @@ struct ngx_http_proctor_cache_s {
     ngx_http_proctor_cache_lead_t lead;
     ngx_http_proctor_lookup_t lookup;
     ngx_http_proctor_cache_fill_t *fill; /* NULL: nothing is collected */
+    ngx_table_elt_t *said;               /* Cache-Status; NULL: not yet */
 
     /* from here on nothing is zeroed: what is read was set before */
 

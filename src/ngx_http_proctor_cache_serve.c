@@ -34,6 +34,8 @@ static void ngx_http_proctor_cache_serve_type(
     ngx_http_request_t *r, const ngx_str_t *value);
 static ngx_int_t ngx_http_proctor_cache_serve_age(
     ngx_http_request_t *r, ngx_http_proctor_cache_t *cache);
+static size_t ngx_http_proctor_cache_words(
+    const ngx_http_proctor_cache_t *cache, u_char *start);
 
 
 static const struct {
@@ -295,8 +297,8 @@ ngx_http_proctor_cache_text(u_char *p, const char *text)
 ngx_int_t
 ngx_http_proctor_cache_say(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    u_char *p;
     ngx_str_t value;
+    ngx_table_elt_t *h;
     ngx_http_proctor_cache_t *cache = ctx->cache;
     const ngx_http_proctor_cache_said_t *how;
 
@@ -307,18 +309,45 @@ ngx_http_proctor_cache_say(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return NGX_OK;
     }
 
+    if (cache->said != NULL) {
+        cache->said->hash = 1; /* nginx made another answer of it: a 416 */
+        return NGX_OK;
+    }
+
     how = &ngx_http_proctor_cache_statuses[cache->status];
 
     cache->w->place->counters[how->counter]++;
     cache->w->place->counters[NGX_HTTP_PROCTOR_CACHE_COLLAPSED] +=
         cache->collapsed;
 
-    p = ngx_pnalloc(r->pool, NGX_HTTP_PROCTOR_CACHE_STATUS_SIZE);
-    if (p == NULL) {
+    value.data = ngx_pnalloc(r->pool, NGX_HTTP_PROCTOR_CACHE_STATUS_SIZE);
+    if (value.data == NULL) {
         return NGX_ERROR;
     }
 
-    value.data = p;
+    value.len = ngx_http_proctor_cache_words(cache, value.data);
+
+    if (ngx_http_proctor_header_add(r, "Cache-Status", &value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    h = r->headers_out.headers.last->elts;
+    cache->said = &h[r->headers_out.headers.last->nelts - 1];
+
+    return NGX_OK;
+}
+
+
+/* the field's value; how long it is */
+
+static size_t
+ngx_http_proctor_cache_words(
+    const ngx_http_proctor_cache_t *cache, u_char *start)
+{
+    u_char *p = start;
+    const ngx_http_proctor_cache_said_t *how;
+
+    how = &ngx_http_proctor_cache_statuses[cache->status];
 
     p = ngx_http_proctor_cache_text(p, "proctor; ");
     p = ngx_http_proctor_cache_text(
@@ -345,9 +374,7 @@ ngx_http_proctor_cache_say(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         p = ngx_http_proctor_cache_text(p, how->detail);
     }
 
-    value.len = (size_t) (p - value.data);
-
-    return ngx_http_proctor_header_add(r, "Cache-Status", &value);
+    return (size_t) (p - start);
 }
 
 

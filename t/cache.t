@@ -131,6 +131,13 @@ sub fresh_id { 'e' . ++$serial }
     is $r->{status}, 206, 'a range of a stored answer';
     is $r->{body}, substr($miss->{body}, 0, 4), '... is that';
 
+    my $hits = counter($t, 'hits');
+    $r = get($t, $id, headers => ['Range', 'bytes=999999-']);
+    is $r->{status}, 416, 'a range that is not in it';
+    is scalar(grep { lc $_->[0] eq 'cache-status' } @{ $r->{list} }), 1,
+        '... is said to be a hit once';
+    is counter($t, 'hits'), $hits + 1, '... and counted once';
+
     $id = fresh_id();
     upstream($t, $id);
     $r = get($t, $id);

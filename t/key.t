@@ -138,7 +138,8 @@ for my $name ('Authorization', 'Proxy-Authorization', 'Cookie', 'X-Api-Key',
     'X-Forwarded-Preferred-Username', 'X-Forwarded-Host', 'X-Forwarded-Proto',
     'X-Forwarded-Port', 'Forwarded', 'X-Auth-Request-User',
     'X-Auth-Request-Email', 'X-Auth-Request-Whatever', 'X-Remote-User',
-    'Remote-User', 'X-Original-URL', 'X-Rewrite-URL', 'X-Accel-Redirect',
+    'Remote-User', 'X-Real-IP', 'X-Client-IP', 'True-Client-IP',
+    'X-Original-URL', 'X-Rewrite-URL', 'X-Accel-Redirect',
     'X-Accel-Buffering', 'X-Accel-Internal', 'X-Proctor-Team',
     'X-Proctor-Anything', 'HTTP2-Settings', 'Upgrade') {
 

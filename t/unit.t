@@ -17,14 +17,20 @@ for my $source (sort glob 't/unit/*.c') {
     subtest $name => sub { unit("$built/$name") };
 }
 
+# J3: no depth of a client's choosing takes stack; a sanitizer takes more
+subtest 'json_limits with a stack of 64 KB' => sub {
+    plan skip_all => 'a sanitizer needs more' if $ENV{ASAN_OPTIONS};
+    unit('sh', '-c', 'ulimit -s 64 && exec "$0"', "$built/json_limits");
+};
+
 done_testing;
 
 
 # Runs one; its lines become this subtest's, and it must keep its own plan.
 sub unit {
-    my ($program) = @_;
+    my (@program) = @_;
 
-    open my $tap, '-|', $program or return fail("$program: $!");
+    open my $tap, '-|', @program or return fail("@program: $!");
     my ($planned, $ran, @said) = (undef, 0);
 
     while (defined(my $line = <$tap>)) {

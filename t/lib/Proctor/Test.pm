@@ -37,7 +37,7 @@ package Proctor::Test;
 # A test that kills workers sets {killed}.  done() also checks, in every test: nothing at alert, crit or emerg and no
 # sanitizer's word in the error log, all processes exit 0, no client connection
 # is left open, and no team token and no upstream key stands in any log,
-# the audit trail or a temporary file.  Everything is below one temporary
+# the audit trail, a temporary file or a Redis.  Everything is below one temporary
 # directory and listens on 127.0.0.1 only.
 
 use strict;
@@ -53,6 +53,7 @@ use Test::More ();
 use Proctor::Test::Http;
 use Proctor::Test::Nginx;
 use Proctor::Test::Records;
+use Proctor::Test::Redis;
 use Proctor::Test::Sandbox;
 use Proctor::Test::Teams;
 use Proctor::Test::Wait qw(free_ports slurp wait_until);
@@ -438,7 +439,7 @@ sub done {
 
 
 # Files below nginx's directory with a token or an upstream key in them, other
-# than *.key, which are there to hold one.
+# than *.key, which are there to hold one; and keys in the test's own Redis.
 sub leaks {
     my ($self) = @_;
 
@@ -451,6 +452,8 @@ sub leaks {
         return if /\.key\z/ || $debug && /error\.log\z/;
         push @leaks, $_ if slurp($_) =~ /$any/;
     } }, $self->{home});
+
+    push @leaks, Proctor::Test::Redis::key_with(qr/$any/);
 
     return @leaks;
 }

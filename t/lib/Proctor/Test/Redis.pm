@@ -7,6 +7,7 @@ package Proctor::Test::Redis;
 #     $redis->try('GET', 'k');              # the reply as it is
 #     $redis->freeze; $redis->thaw;         # SIGSTOP and SIGCONT
 #     $redis->kill; $redis->start;
+#     Proctor::Test::Redis::key_with(qr/x/);    # of all servers: a key's name
 #
 # Replies: strings as strings, numbers as numbers, nil as undef, arrays as
 # array references, errors (of try) as references to their text.  Only the
@@ -18,8 +19,22 @@ use warnings;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX ();
+use Scalar::Util qw(weaken);
 
 use Proctor::Test::Wait qw(slurp wait_until);
+
+# by process id: those that run
+my %servers;
+
+# how to read all of a key
+my %readers = (
+    string => sub { ('GET', $_[0]) },
+    hash   => sub { ('HGETALL', $_[0]) },
+    list   => sub { ('LRANGE', $_[0], 0, -1) },
+    set    => sub { ('SMEMBERS', $_[0]) },
+    zset   => sub { ('ZRANGE', $_[0], 0, -1) },
+    stream => sub { ('XRANGE', $_[0], '-', '+') },
+);
 
 
 # dir: where its socket and files go; args: of redis-server; port: also TCP
@@ -55,6 +70,7 @@ sub start {
     }
 
     $self->{pid} = $pid;
+    weaken($servers{$pid} = $self);
 
     wait_until('redis-server', sub {
         die "redis-server ended:\n", slurp("$self->{dir}/redis.log")
@@ -86,13 +102,53 @@ sub command {
 sub try {
     my ($self, @command) = @_;
 
+    return ask($self->session, @command);
+}
+
+
+# A connection that has said who it is.
+sub session {
+    my ($self) = @_;
+
     my $socket = $self->connection or die "redis: $!\n";
-    for my $first ($self->{login} || ()) {
-        print {$socket} render(@$first);
-        reply($socket);
-    }
+    ask($socket, @$_) for $self->{login} || ();
+    return $socket;
+}
+
+
+sub ask {
+    my ($socket, @command) = @_;
+
     print {$socket} render(@command);
     return reply($socket);
+}
+
+
+# The first of our keys, in a server that this process runs, whose name or value
+# matches; undef: none.
+sub key_with {
+    my ($pattern) = @_;
+
+    for my $self (grep { $_ && $_->{owner} == $$ } values %servers) {
+        # frozen, or its directory went with the fixture's
+        next if slurp("/proc/$self->{pid}/stat") =~ /\) T / || !-e $self->{socket};
+        my $socket = $self->session;
+        my $keys = ask($socket, 'KEYS', 'proctor:*');
+        next if ref $keys ne 'ARRAY';    # or it lets nobody in
+
+        for my $key (@$keys) {
+            my $reader = $readers{ ask($socket, 'TYPE', $key) } or next;
+            return $key if grep { /$pattern/ }
+                $key, texts(ask($socket, $reader->($key)));
+        }
+    }
+    return;
+}
+
+
+# The strings of a reply, however deep.
+sub texts {
+    return map { ref eq 'ARRAY' ? texts(@$_) : defined && !ref ? $_ : () } @_;
 }
 
 
@@ -162,6 +218,7 @@ sub kill {
     my ($self) = @_;
 
     my $pid = delete $self->{pid} or return;
+    delete $servers{$pid};
     CORE::kill 'CONT', $pid;
     CORE::kill 'KILL', $pid;
     waitpid $pid, 0;
