@@ -71,6 +71,10 @@ proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
         }
     }
 
+    if (file->again && proctor_sealer_file_again(s, file) != PROCTOR_OK) {
+        return PROCTOR_ERROR;
+    }
+
     for (i = 0; i < PROCTOR_SEALER_PIECES; i++) {
 
         n = pread(file->fd, s->piece, PROCTOR_SEALER_PIECE, (off_t) file->read);
@@ -88,9 +92,14 @@ proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
         file->read += (uint64_t) n;
         rc = proctor_seal_feed(file->seal, s->piece, (size_t) n);
 
+        if (rc == PROCTOR_INVALID) {
+            return rc;
+        }
+
         if (rc != PROCTOR_OK) {
-            return (rc == PROCTOR_INVALID) ? rc
-                                           : proctor_sealer_file_again(s, file);
+            file->again = 1; /* half a piece was taken in */
+            errno = ENOMEM;
+            return proctor_sealer_failed(s, "hashing what was read");
         }
 
         proctor_sealer_file_leaves(file);
@@ -102,24 +111,28 @@ proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
 }
 
 
-/* Half a piece was taken in: the next run begins with the first line again. */
+/* What was signed of it has to come out once more. */
 
 static int
 proctor_sealer_file_again(proctor_sealer_t *s, proctor_sealer_file_t *file)
 {
-    proctor_seal_t *fresh;
+    proctor_seal_t *seal;
 
-    fresh = proctor_seal_create(NULL, NULL);
+    seal = file->seal;
+    file->seal = proctor_seal_create(NULL, NULL);
 
-    if (fresh != NULL) {
+    if (file->seal == NULL
+        || proctor_sealer_note_expect(s, file) != PROCTOR_OK) {
         proctor_seal_destroy(file->seal);
-        file->seal = fresh;
-        file->read = 0;
+        file->seal = seal;
+        return proctor_sealer_failed(s, "beginning a file again");
     }
 
-    errno = ENOMEM;
+    proctor_seal_destroy(seal);
+    file->read = 0;
+    file->again = 0;
 
-    return proctor_sealer_failed(s, "hashing what was read");
+    return PROCTOR_OK;
 }
 
 
