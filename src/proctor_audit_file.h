@@ -88,6 +88,10 @@ int proctor_audit_file_append_blindly(
    abandoned, and the next append() begins another */
 int proctor_audit_file_sync(proctor_audit_file_t *f);
 
+/* ends a line that its writer did not finish, and whose last byte is this: it
+   becomes none that is a record; OK, ERROR: errno */
+int proctor_audit_file_end(int fd, char last);
+
 /* proctor_audit_place.c: where it is written */
 
 /* FILE is open, and the one that FILE leads to; ERROR: what, err */

@@ -162,6 +162,7 @@ int
 proctor_sealer_file_mend(
     proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us)
 {
+    char last;
     ssize_t n;
     proctor_sealer_names_t *names;
     const proctor_seal_state_t *state;
@@ -169,7 +170,8 @@ proctor_sealer_file_mend(
     state = proctor_seal_state(file->seal);
 
     if (state->pending != 0 && file->still == file->read) {
-        if (write(file->fd, "\n", 1) != 1) {
+        if (pread(file->fd, &last, 1, (off_t) file->read - 1) != 1
+            || proctor_audit_file_end(file->fd, last) != PROCTOR_OK) {
             return proctor_sealer_failed(s, "write()");
         }
     }

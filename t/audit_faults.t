@@ -37,7 +37,9 @@ sub begin {
 
 # A durable call: its status, 0 when there was no answer.
 sub call {
-    my $r = $t->request(DELETE => "$base/e/", key => 'admin') or return 0;
+    my ($rid) = @_;
+    my $r = $t->request(DELETE => "$base/e/", key => 'admin', rid => $rid)
+        or return 0;
 
     push @told, $r->{rid} if $r->{status} == 200;
     if ($r->{status} == 503) {
@@ -172,26 +174,29 @@ SKIP: {
 SKIP: {
     begin();
     my ($worker) = $t->nginx->workers;
-    call();
-    my $before = -s $t->{trail};
-    call();
-    my $room = (-s $t->{trail}) - $before;    # an intent and its outcome
+    my $n = 0;
+    my $rid = sub { sprintf 'cut-%06d', ++$n };    # so lines are of one length
+    call($rid->());
+    my ($intent, $outcome) = map { length } (split /^/m, slurp($t->{trail}))[1, 2];
+    my $room = $intent + $outcome;
     my $limit = sub {
         return system('prlimit', '--pid', $worker, "--fsize=$_[0]:");
     };
     skip 'prlimit cannot be used here', 1 if $limit->('unlimited');
 
-    my (%status, $tried, $wrong);
-    for (my $n = 0; $n < $room; $n += $long ? 1 : 61) {
-        $limit->((-s $t->{trail}) + $n);
-        my $status = call();
+    # a line that lacks no more than its newline is the one that is hardest
+    my @cuts = $long ? (0 .. $room - 2)
+        : ((map { 61 * $_ } 0 .. $room / 61 - 1), $intent - 2 .. $intent + 1,
+            $room - 3 .. $room - 2);
+    my (%status, $wrong);
+    for my $cut (@cuts) {
+        $limit->((-s $t->{trail}) + $cut);
+        $status{ call($rid->()) }++;
         $limit->('unlimited');
-        $status{$status}++;
-        $tried++;
-        $wrong++ if call() != 200;
+        $wrong++ if call($rid->()) != 200;
     }
-    is_deeply [sort keys %status], [502, 503],
-        "a limit on the size of files, $tried of them: refused, or no success";
+    is_deeply [sort keys %status], [502, 503], 'a write that is cut, after '
+        . @cuts . ' numbers of bytes: refused, or no success';
     is $wrong // 0, 0, '... and the next call goes well';
     is join(' ', $t->nginx->workers), $worker, '... and nobody ended';
 
