@@ -10,7 +10,7 @@
 
 
 #define NGX_HTTP_PROCTOR_AUDIT_ZONE_MAGIC   0x61756474
-#define NGX_HTTP_PROCTOR_AUDIT_ZONE_VERSION 1
+#define NGX_HTTP_PROCTOR_AUDIT_ZONE_VERSION 2
 
 /* the smallest that a slab pool with one such struct takes */
 #define NGX_HTTP_PROCTOR_AUDIT_ZONE_SIZE (8 * ngx_pagesize)
@@ -25,6 +25,7 @@ typedef struct {
     proctor_merkle_head_t head;
     char file[PROCTOR_AUDIT_FILE_ID + 1]; /* the newest; "": not known */
     ino_t ino;                            /* of it; 0: not known */
+    off_t size;                           /* of it, when last written to */
 } ngx_http_proctor_audit_newest_t;
 
 struct ngx_http_proctor_audit_zone_s {
@@ -42,6 +43,9 @@ static void ngx_http_proctor_audit_zone_begun(
     void *data, const char *id, ino_t ino);
 static int ngx_http_proctor_audit_zone_is_copy(
     void *data, const char *id, ino_t ino);
+static void ngx_http_proctor_audit_zone_grow(
+    void *data, ino_t ino, off_t size);
+static off_t ngx_http_proctor_audit_zone_size(void *data, ino_t ino);
 static ngx_int_t ngx_http_proctor_audit_zone_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_audit_zone_send(
     ngx_http_request_t *r, ngx_buf_t *b);
@@ -66,6 +70,8 @@ ngx_http_proctor_audit_zone_add(
     audit->zone->link.get = ngx_http_proctor_audit_zone_before;
     audit->zone->link.set = ngx_http_proctor_audit_zone_begun;
     audit->zone->link.is_copy = ngx_http_proctor_audit_zone_is_copy;
+    audit->zone->link.grow = ngx_http_proctor_audit_zone_grow;
+    audit->zone->link.size = ngx_http_proctor_audit_zone_size;
     audit->zone->link.data = audit->zone;
 
     shm_zone->init = ngx_http_proctor_audit_zone_init;
@@ -167,7 +173,11 @@ ngx_http_proctor_audit_zone_begun(void *data, const char *id, ino_t ino)
 
     ngx_cpystrn((u_char *) zone->newest->file, (u_char *) id,
         sizeof(zone->newest->file));
-    zone->newest->ino = ino;
+
+    if (zone->newest->ino != ino) {
+        zone->newest->ino = ino;
+        zone->newest->size = 0;
+    }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 }
@@ -187,6 +197,37 @@ ngx_http_proctor_audit_zone_is_copy(void *data, const char *id, ino_t ino)
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     return copy;
+}
+
+
+/* A file that shrank may have grown again for who did not write to it. */
+
+static void
+ngx_http_proctor_audit_zone_grow(void *data, ino_t ino, off_t size)
+{
+    ngx_http_proctor_audit_zone_t *zone = data;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+
+    if (zone->newest->ino == ino && zone->newest->size < size) {
+        zone->newest->size = size;
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+static off_t
+ngx_http_proctor_audit_zone_size(void *data, ino_t ino)
+{
+    off_t size;
+    ngx_http_proctor_audit_zone_t *zone = data;
+
+    ngx_shmtx_lock(&zone->shpool->mutex);
+    size = (zone->newest->ino == ino) ? zone->newest->size : 0;
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    return size;
 }
 
 

@@ -186,9 +186,25 @@ proctor_audit_file_heal(proctor_audit_file_t *f)
 
     f->end = -1;
 
-    return (write(f->fd, "\n", 1) == 1)
+    return (proctor_audit_file_end(f->fd, last) == PROCTOR_OK)
                ? PROCTOR_OK
                : proctor_audit_place_failed(f, "write()");
+}
+
+
+/* It may lack nothing but its newline, and yet was never what it says: who
+   wrote it was told that it is not there. */
+
+int
+proctor_audit_file_end(int fd, char last)
+{
+    size_t len;
+    const char *end;
+
+    end = (last == '}') ? "?\n" : "\n";
+    len = strlen(end);
+
+    return (write(fd, end, len) == (ssize_t) len) ? PROCTOR_OK : PROCTOR_ERROR;
 }
 
 
@@ -249,6 +265,11 @@ proctor_audit_file_write(
     *torn = (before != '\n');
 
     f->size = at + n;
+
+    if (f->newest != NULL) {
+        f->newest->grow(f->newest->data, f->ino, f->size);
+    }
+
     f->end = (bytes[n - 1] == '\n') ? at + n : -1;
 
     /* what is said when a write is cut short again and again */

@@ -39,6 +39,9 @@ typedef struct {
     void (*set)(void *data, const char *id, ino_t ino);
     /* a file of this id is another than the newest, whose id it has */
     int (*is_copy)(void *data, const char *id, ino_t ino);
+    /* the newest was seen to have so many bytes; the most of those */
+    void (*grow)(void *data, ino_t ino, off_t size);
+    off_t (*size)(void *data, ino_t ino);
     void *data;
 } proctor_audit_newest_t;
 
@@ -48,7 +51,7 @@ typedef struct {
     int fd;           /* -1: none is open */
     dev_t dev;
     ino_t ino;
-    off_t size;  /* less is shrunk */
+    off_t size;  /* less is shrunk, as is less than others saw */
     off_t end;   /* where this writer's last whole line ended; -1: no line */
     int ordered; /* lines are never written out of their order; may wait */
     int durable; /* that FILE leads to it is on disk */
@@ -115,6 +118,10 @@ int proctor_audit_sync_covers(
 void proctor_audit_sync_work(proctor_audit_sync_t *s);
 /* as file_sync() */
 int proctor_audit_sync_end(proctor_audit_sync_t *s, proctor_audit_file_t *f);
+
+/* ends a line that its writer did not finish, and whose last byte is this: it
+   becomes none that is a record; OK, ERROR: errno */
+int proctor_audit_file_end(int fd, char last);
 
 /* proctor_audit_place.c: where it is written */
 

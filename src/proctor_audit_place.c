@@ -96,13 +96,18 @@ proctor_audit_place_ensure(proctor_audit_file_t *f)
 static int
 proctor_audit_place_is_same(proctor_audit_file_t *f)
 {
+    off_t size;
     struct stat own, now;
+
+    /* first what others saw: the file may grow meanwhile */
+
+    size = (f->newest == NULL) ? 0 : f->newest->size(f->newest->data, f->ino);
 
     if (fstat(f->fd, &own) == -1) {
         return proctor_audit_place_failed(f, "fstat()");
     }
 
-    if (own.st_size < f->size) {
+    if (own.st_size < f->size || own.st_size < size) {
         return proctor_audit_place_bad(f, PROCTOR_AUDIT_FILE_SHRUNK, &own);
     }
 

@@ -42,8 +42,12 @@ static int proctor_sealer_is_dead(const proctor_sealer_t *s, uint64_t worker);
 static int proctor_sealer_give_up(
     proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us);
 static int proctor_sealer_unknown(void *data, const proctor_intent_t *intent);
+static int proctor_sealer_lost(
+    proctor_sealer_t *s, proctor_sealer_file_t *file);
 static int proctor_sealer_broken(
     proctor_sealer_t *s, proctor_sealer_file_t *file);
+static int proctor_sealer_leave(
+    proctor_sealer_t *s, const proctor_sealer_file_t *file);
 
 
 int
@@ -194,8 +198,15 @@ proctor_sealer_file(
         return proctor_sealer_broken(s, file);
     }
 
-    if (rc != PROCTOR_OK
-        || proctor_sealer_note(s, file, now_us) != PROCTOR_OK) {
+    if (rc == PROCTOR_OK) {
+        rc = proctor_sealer_note(s, file, now_us);
+
+        if (rc == PROCTOR_INVALID) {
+            return proctor_sealer_lost(s, file);
+        }
+    }
+
+    if (rc != PROCTOR_OK) {
         return PROCTOR_ERROR;
     }
 
@@ -316,12 +327,54 @@ proctor_sealer_unknown(void *data, const proctor_intent_t *intent)
 
 
 /*
+ * What the disk has lost may still be in memory, and the next fdatasync() would
+ * succeed: nobody writes on there, and what is signed of it next is what comes
+ * from the disk.
+ */
+
+static int
+proctor_sealer_lost(proctor_sealer_t *s, proctor_sealer_file_t *file)
+{
+    int err;
+
+    err = s->err;
+
+    if (proctor_sealer_leave(s, file) != PROCTOR_OK) {
+        return PROCTOR_ERROR;
+    }
+
+    (void) posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
+    file->again = 1;
+
+    errno = err;
+    return proctor_sealer_failed(s, "fdatasync()");
+}
+
+
+/*
  * Not what was sealed, or nothing that can be: it is kept as it is, away from
  * where it could be written to.
  */
 
 static int
 proctor_sealer_broken(proctor_sealer_t *s, proctor_sealer_file_t *file)
+{
+    if (proctor_sealer_leave(s, file) != PROCTOR_OK) {
+        return PROCTOR_ERROR;
+    }
+
+    (void) proctor_sealer_file_drop(s);
+
+    errno = 0;
+    return proctor_sealer_failed(
+        s, "the file is not the one that was sealed; sealing it");
+}
+
+
+/* If FILE leads to this one, it leads to another now. */
+
+static int
+proctor_sealer_leave(proctor_sealer_t *s, const proctor_sealer_file_t *file)
 {
     struct stat st;
 
@@ -334,11 +387,7 @@ proctor_sealer_broken(proctor_sealer_t *s, proctor_sealer_file_t *file)
         return proctor_sealer_failed(s, s->out.what);
     }
 
-    (void) proctor_sealer_file_drop(s);
-
-    errno = 0;
-    return proctor_sealer_failed(
-        s, "the file is not the one that was sealed; sealing it");
+    return PROCTOR_OK;
 }
 
 

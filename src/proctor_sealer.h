@@ -29,6 +29,7 @@ typedef struct proctor_sealer_file_s {
     uint64_t sealed;   /* lines, by the last checkpoint */
     int64_t sealed_us; /* when */
     int64_t left_us;   /* since when FILE does not lead to it; 0: it does */
+    int again;         /* what was read is not believed: from its first byte */
 } proctor_sealer_file_t;
 
 typedef struct {
@@ -96,7 +97,7 @@ proctor_seal_t *proctor_sealer_file_follow(const proctor_sealer_t *s);
 int proctor_sealer_note_expect(
     proctor_sealer_t *s, proctor_sealer_file_t *file);
 /* signs and appends one, when there is something new or it is time for a sign
-   of life; OK, ERROR */
+   of life; OK; INVALID: the disk has lost data of the file; ERROR */
 int proctor_sealer_note(
     proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us);
 

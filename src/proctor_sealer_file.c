@@ -35,6 +35,8 @@ typedef struct {
 } proctor_sealer_names_t;
 
 
+static int proctor_sealer_file_end(
+    proctor_sealer_t *s, proctor_sealer_file_t *file);
 static int proctor_sealer_file_again(
     proctor_sealer_t *s, proctor_sealer_file_t *file);
 static void proctor_sealer_file_leaves(proctor_sealer_file_t *file);
@@ -86,6 +88,10 @@ proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
         }
     }
 
+    if (file->again && proctor_sealer_file_again(s, file) != PROCTOR_OK) {
+        return PROCTOR_ERROR;
+    }
+
     for (i = 0; i < PROCTOR_SEALER_PIECES; i++) {
 
         n = pread(file->fd, s->piece, PROCTOR_SEALER_PIECE, (off_t) file->read);
@@ -95,17 +101,20 @@ proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
         }
 
         if (n == 0) {
-            return (proctor_seal_state(file->seal)->size < file->sealed)
-                       ? PROCTOR_INVALID
-                       : PROCTOR_OK;
+            return proctor_sealer_file_end(s, file);
         }
 
         file->read += (uint64_t) n;
         rc = proctor_seal_feed(file->seal, s->piece, (size_t) n);
 
+        if (rc == PROCTOR_INVALID) {
+            return rc;
+        }
+
         if (rc != PROCTOR_OK) {
-            return (rc == PROCTOR_INVALID) ? rc
-                                           : proctor_sealer_file_again(s, file);
+            file->again = 1; /* half a piece was taken in */
+            errno = ENOMEM;
+            return proctor_sealer_failed(s, "hashing what was read");
         }
 
         proctor_sealer_file_leaves(file);
@@ -117,24 +126,46 @@ proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file)
 }
 
 
-/* Half a piece was taken in: the next run begins with the first line again. */
+/* Less than was sealed, or than was read: it shrank. */
+
+static int
+proctor_sealer_file_end(proctor_sealer_t *s, proctor_sealer_file_t *file)
+{
+    struct stat st;
+
+    if (fstat(file->fd, &st) == -1) {
+        return proctor_sealer_failed(s, "fstat()");
+    }
+
+    return ((uint64_t) st.st_size < file->read
+               || proctor_seal_state(file->seal)->size < file->sealed)
+               ? PROCTOR_INVALID
+               : PROCTOR_OK;
+}
+
+
+/* What was signed of it has to come out once more. */
 
 static int
 proctor_sealer_file_again(proctor_sealer_t *s, proctor_sealer_file_t *file)
 {
-    proctor_seal_t *fresh;
+    proctor_seal_t *seal;
 
-    fresh = proctor_sealer_file_follow(s);
+    seal = file->seal;
+    file->seal = proctor_sealer_file_follow(s);
 
-    if (fresh != NULL) {
+    if (file->seal == NULL
+        || proctor_sealer_note_expect(s, file) != PROCTOR_OK) {
         proctor_seal_destroy(file->seal);
-        file->seal = fresh;
-        file->read = 0;
+        file->seal = seal;
+        return proctor_sealer_failed(s, "beginning a file again");
     }
 
-    errno = ENOMEM;
+    proctor_seal_destroy(seal);
+    file->read = 0;
+    file->again = 0;
 
-    return proctor_sealer_failed(s, "hashing what was read");
+    return PROCTOR_OK;
 }
 
 
@@ -164,6 +195,7 @@ int
 proctor_sealer_file_mend(
     proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us)
 {
+    char last;
     ssize_t n;
     proctor_sealer_names_t *names;
     const proctor_seal_state_t *state;
@@ -171,7 +203,8 @@ proctor_sealer_file_mend(
     state = proctor_seal_state(file->seal);
 
     if (state->pending != 0 && file->still == file->read) {
-        if (write(file->fd, "\n", 1) != 1) {
+        if (pread(file->fd, &last, 1, (off_t) file->read - 1) != 1
+            || proctor_audit_file_end(file->fd, last) != PROCTOR_OK) {
             return proctor_sealer_failed(s, "write()");
         }
     }

@@ -207,7 +207,8 @@ proctor_sealer_note(
     }
 
     if (fdatasync(file->fd) == -1) {
-        return proctor_sealer_failed(s, "fdatasync()");
+        (void) proctor_sealer_failed(s, "fdatasync()");
+        return PROCTOR_INVALID;
     }
 
     if (proctor_seal_checkpoint(file->seal, now_us, &s->checkpoint)

@@ -5,13 +5,17 @@ package Proctor::Test::Strace;
 #     my $why = Proctor::Test::Strace::missing();      # undef: it works here
 #     my $s = Proctor::Test::Strace->new($pid, '-e', 'inject=fdatasync:...');
 #     $s->stop;
+#     my @calls = $s->calls;
 #
 # All threads of the process are traced; with -1 as the first argument only its
-# first one, which is the event loop.  Calls are counted in each thread.
+# first one, which is the event loop, with -T all but that one.  Calls are
+# counted in each thread.  Of a call is known: tid, name, args (text), result,
+# and injected, when it was made to fail.
 
 use strict;
 use warnings;
 
+use File::Temp ();
 use POSIX ();
 
 use Proctor::Test::Wait qw(slurp wait_until);
@@ -20,27 +24,55 @@ use Proctor::Test::Wait qw(slurp wait_until);
 sub new {
     my ($class, $pid, @args) = @_;
 
-    my $self = bless { traced => $pid }, $class;
-    my $one = @args && $args[0] eq '-1' && shift @args;
+    my $self = bless { traced => $pid, log => File::Temp->new }, $class;
+    my $which = @args && $args[0] =~ /\A-[1T]\z/ ? shift @args : '';
+    my $threads = sub {
+        return grep { !$which || ($which eq '-1') == ($_ == $pid) }
+            map { m{(\d+)\z} } glob "/proc/$pid/task/*";
+    };
+    my @pids = $which ? map { ('-p', $_) } $threads->() : ('-f', '-p', $pid);
 
     $self->{pid} = fork // die "fork: $!\n";
     unless ($self->{pid}) {
         open STDIN,  '<',  '/dev/null';
         open STDOUT, '>>', '/dev/null';
         open STDERR, '>&', \*STDOUT;
-        exec 'strace', $one ? () : '-f', '-qq', '-o', '/dev/null', @args, '-p', $pid
+        exec 'strace', '-qq', '-o', "$self->{log}", @args, @pids
             or POSIX::_exit(127);
     }
 
     # each thread is taken by itself
     wait_until('strace', sub {
         die "strace ended\n" if waitpid($self->{pid}, POSIX::WNOHANG());
-        my @threads = glob "/proc/$pid/task/" . ($one ? $pid : '*');
-        return !@threads
-            || !grep { slurp("$_/status") !~ /^TracerPid:\s+[1-9]/m } @threads;
+        return !grep { slurp("/proc/$pid/task/$_/status")
+            !~ /^TracerPid:\s+[1-9]/m } $threads->();
     });
 
     return $self;
+}
+
+
+# What was traced so far, each call when it has come to its end.  One that
+# another thread's came between stands on two lines.
+sub calls {
+    my ($self) = @_;
+
+    my (%begun, @calls);
+    for my $line (split /\n/, slurp("$self->{log}")) {
+        my ($tid, $text) = $line =~ /\A(?:(\d+)\s+)?(.*)\z/;
+        $tid //= $self->{traced};
+        if ($text =~ s/ <unfinished \.\.\.>\z//) {
+            $begun{$tid} = $text;
+            next;
+        }
+        $text = (delete $begun{$tid} // '') . $text
+            if $text =~ s/\A<\.\.\. \w+ resumed>//;
+        my ($name, $args, $result) =
+            $text =~ /\A(\w+)\((.*)\)\s+= (-?\d+)/ or next;
+        push @calls, { tid => $tid, name => $name, args => $args,
+            result => $result, injected => $text =~ /\(INJECTED\)/ ? 1 : 0 };
+    }
+    return @calls;
 }
 
 
