@@ -72,7 +72,8 @@ sub scene {
 
     for my $point (@points) {
         my ($call, $n) = @$point;
-        unless (killed_at($scene, $call, $n)) {
+        # rounds go on meanwhile: it may have been over, or to be asked again
+        unless (killed_at($scene, $call, $n) || killed_at($scene, $call, $n)) {
             push @never, "$call $n";
             next;
         }
