@@ -199,6 +199,10 @@ uint64_t ngx_http_proctor_quota_team(const proctor_team_t *team);
 
 /* ngx_http_proctor_quota_valve.c */
 
+/* ms: whatever the upstream says, or Redis, from which the valve would not be
+   opened again */
+#define NGX_HTTP_PROCTOR_QUOTA_VALVE_MAX 3600000
+
 /* ms until the account's upstream may be asked again; 0: now, as far as this
    machine knows.  *ask: set when it is time to ask Redis */
 int64_t ngx_http_proctor_quota_valve_wait(ngx_http_proctor_main_conf_t *mcf,

@@ -270,7 +270,8 @@ ngx_http_proctor_quota_redis_spent(ngx_http_proctor_quota_ask_t *ask,
 
     e = ngx_http_proctor_quota_redis_integers(replies, 2);
 
-    if (e != NULL && e[0].integer != 0) {
+    if (e != NULL && e[0].integer != 0
+        && e[1].integer <= NGX_HTTP_PROCTOR_QUOTA_VALVE_MAX) {
         ngx_http_proctor_quota_valve_shut(ask->mcf, account, e[1].integer);
 
         return ngx_http_proctor_quota_refuse(
@@ -338,7 +339,8 @@ ngx_http_proctor_quota_redis_valve_seen(ngx_http_proctor_quota_ask_t *ask,
 
     if (r == NULL || replies == NULL
         || replies->type != NGX_HTTP_PROCTOR_REDIS_INTEGER
-        || replies->integer <= 0) {
+        || replies->integer <= 0
+        || replies->integer > NGX_HTTP_PROCTOR_QUOTA_VALVE_MAX) {
         return NGX_OK;
     }
 

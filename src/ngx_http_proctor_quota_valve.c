@@ -16,7 +16,6 @@
 
 
 #define NGX_HTTP_PROCTOR_VALVE_MIN  1000
-#define NGX_HTTP_PROCTOR_VALVE_MAX  3600000 /* whatever the upstream says */
 #define NGX_HTTP_PROCTOR_VALVE_BODY 1024
 #define NGX_HTTP_PROCTOR_VALVE_ASK  100
 
@@ -139,8 +138,9 @@ ngx_http_proctor_quota_valve_seconds(const ngx_str_t *value)
         n = (n == NGX_ERROR) ? 0 : ngx_max(n - ngx_time(), 1);
     }
 
-    return (n > NGX_HTTP_PROCTOR_VALVE_MAX / 1000) ? NGX_HTTP_PROCTOR_VALVE_MAX
-                                                   : (int64_t) n * 1000;
+    return (n > NGX_HTTP_PROCTOR_QUOTA_VALVE_MAX / 1000)
+               ? NGX_HTTP_PROCTOR_QUOTA_VALVE_MAX
+               : (int64_t) n * 1000;
 }
 
 

@@ -251,6 +251,28 @@ sub statuses {
         is $t->request(@delete)->{status}, 503, '... changes are refused';
     }
 
+    # a valve that is shut for longer than any upstream can shut it
+    my $never = ':1795872758935120';
+    $fake->lie('EVALSHA', raw => "*2\r\n:1\r\n$never\r\n");
+    is $t->request(@read)->{status}, 200, 'a valve shut for ever: counted here';
+    $t->stop;
+    $fake->stop;
+
+    $t = Proctor::Test->new(
+        prepare => sub {
+            $fake = Proctor::Test::FakeRedis->new(dir => "$_[0]{dir}/fake");
+        },
+        http => sub {
+            "proctor_cache off; proctor_zone main:1m; proctor_redis unix:$fake->{socket};\n";
+        },
+        locations => Proctor::Test::Status::location(),
+    );
+    becomes($t, 'ready');
+    $fake->lie('PTTL', $never);
+    is $t->request(@read)->{status}, 200, '... of an account without limits';
+    $fake->lie('PTTL', ':30000');
+    wait_until('a valve that is shut to be seen',
+        sub { $t->request(@read)->{status} == 429 });
     $t->stop;
     $fake->stop;
 }
