@@ -129,7 +129,8 @@ struct ngx_http_proctor_cache_s {
     unsigned validates : 1;  /* the upstream is asked with the entry's own
                                 validators */
     unsigned background : 1; /* nobody waits for the answer */
-    unsigned began : 1;      /* writes: the marks are made */
+    unsigned asked : 1;      /* writes: the marks are made, or soon will be */
+    unsigned began : 1;      /* writes: Redis has said so */
     unsigned deferred : 1;   /* writes: Redis could not be told */
     unsigned ended : 1;      /* writes: the outcome is known */
     ngx_uint_t rounds;       /* of waiting */

@@ -303,5 +303,36 @@ for my $case (
     is state(get($a, $id)), 'hit', '... until there is another';
 }
 
+# a client that leaves while its group is being marked: until one is in time
+{
+    my $id = fresh_id();
+    my $scripts = sub {
+        my ($n) = $redis->command('INFO', 'commandstats')
+            =~ /cmdstat_evalsha:calls=(\d+)/;
+        return $n // 0;
+    };
+    my $in_time = 0;
+    for my $try (1 .. 20) {
+        my $before = $scripts->();
+        my $conn = $a->connect;
+        $redis->freeze;
+        $conn->send($a->bytes(PATCH => path($id), key => 'admin',
+            json => { name => 'x' }));
+        select undef, undef, undef, 0.02 * $try;
+        $conn->reset;
+        select undef, undef, undef, 0.02 * $try;
+        $redis->thaw;
+        last if $in_time = $scripts->() > $before;
+    }
+    ok $in_time, 'a client leaves while its group is being marked';
+    wait_until('the mark to go', sub {
+        !grep { /:mark:experiment:$id\z/ } @{ $redis->command('KEYS', '*') };
+    });
+    upstream($a, $id);
+    get($a, $id);
+    is state(get($a, $id)), 'hit', '... which is taken back';
+}
+
+
 $b->stop;
 $a->done;
