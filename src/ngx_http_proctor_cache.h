@@ -113,6 +113,9 @@ typedef enum {
     NGX_HTTP_PROCTOR_CACHE_CRASHED /* the upstream failed it */
 } ngx_http_proctor_cache_landing_e;
 
+_Static_assert(NGX_HTTP_PROCTOR_REDIS_RUN == PROCTOR_CACHE_GEN_LEN,
+    "a run is one more generation of an entry");
+
 /* One request's.  In r->pool. */
 
 struct ngx_http_proctor_cache_s {
@@ -150,6 +153,7 @@ struct ngx_http_proctor_cache_s {
     proctor_str_t argv[2 * PROCTOR_CACHE_GROUPS_ALL + 2];
     proctor_cache_entry_t entry; /* found FOUND: in r->pool */
     proctor_cache_verdict_t verdict;
+    char run[PROCTOR_CACHE_GEN_LEN];    /* Redis's, that answered */
     char writer[PROCTOR_CACHE_GEN_LEN]; /* writes: who */
 };
 

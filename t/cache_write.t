@@ -334,5 +334,29 @@ for my $case (
 }
 
 
+# a Redis that comes back as it was before the write
+{
+    my $id = fresh_id();
+    upstream($a, $id, json => { name => 'old' });
+    writable($a, $id);
+    get($a, $id);
+    is state(get($a, $id)), 'hit', 'stored, and on the disk of Redis';
+    $redis->command('SAVE');
+    is patch($a, $id)->{status}, 200, '... then changed';
+    $a->sandbox->clear;
+    upstream($a, $id, json => { name => 'new' });
+
+    $redis->kill;
+    $redis->start;
+    becomes($_, 'ready') for $a, $b;
+    is scalar(grep { /:res:/ } @{ $redis->command('KEYS', '*') }) > 0, 1,
+        'a Redis that was killed comes back with its older state';
+    my $r = get($a, $id);
+    is $r->{json}{name}, 'new', '... which nobody believes';
+    is state($r), 'uri-miss', '... but asks the upstream';
+    is state(get($a, $id)), 'hit', '... and stores it again';
+    is state(get($b, $id)), 'hit', '... for all';
+}
+
 $b->stop;
 $a->done;
