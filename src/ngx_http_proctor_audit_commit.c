@@ -155,6 +155,7 @@ ngx_http_proctor_audit_commit_batch(ngx_http_proctor_audit_t *audit)
         ngx_queue_insert_tail(&audit->flying, q);
 
         need = commit->len + intent->len;
+        intent->end = need;
 
         if (need > commit->size) {
             p = realloc(commit->batch, 2 * need);
@@ -168,7 +169,6 @@ ngx_http_proctor_audit_commit_batch(ngx_http_proctor_audit_t *audit)
 
         ngx_memcpy(commit->batch + commit->len, intent->line, intent->len);
         commit->len = need;
-        intent->end = need;
 
     } while (audit->nwaiting != 0
              && audit->conf->fsync != NGX_HTTP_PROCTOR_AUDIT_ALWAYS);

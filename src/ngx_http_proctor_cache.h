@@ -113,6 +113,9 @@ typedef enum {
     NGX_HTTP_PROCTOR_CACHE_CRASHED /* the upstream failed it */
 } ngx_http_proctor_cache_landing_e;
 
+_Static_assert(NGX_HTTP_PROCTOR_REDIS_RUN == PROCTOR_CACHE_GEN_LEN,
+    "a run is one more generation of an entry");
+
 /* One request's.  In r->pool. */
 
 struct ngx_http_proctor_cache_s {
@@ -129,7 +132,8 @@ struct ngx_http_proctor_cache_s {
     unsigned validates : 1;  /* the upstream is asked with the entry's own
                                 validators */
     unsigned background : 1; /* nobody waits for the answer */
-    unsigned began : 1;      /* writes: the marks are made */
+    unsigned asked : 1;      /* writes: the marks are made, or soon will be */
+    unsigned began : 1;      /* writes: Redis has said so */
     unsigned deferred : 1;   /* writes: Redis could not be told */
     unsigned ended : 1;      /* writes: the outcome is known */
     ngx_uint_t rounds;       /* of waiting */
@@ -149,6 +153,7 @@ struct ngx_http_proctor_cache_s {
     proctor_str_t argv[2 * PROCTOR_CACHE_GROUPS_ALL + 2];
     proctor_cache_entry_t entry; /* found FOUND: in r->pool */
     proctor_cache_verdict_t verdict;
+    char run[PROCTOR_CACHE_GEN_LEN];    /* Redis's, that answered */
     char writer[PROCTOR_CACHE_GEN_LEN]; /* writes: who */
 };
 

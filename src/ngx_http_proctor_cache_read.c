@@ -4,7 +4,9 @@
  *
  * An entry counts only under the generations that it was filled under, with no
  * write of its groups under way, and nothing that this machine could not tell
- * Redis.  The reply is gone when its handler returns: the value is copied
+ * Redis.  It counts only with the Redis that it was stored with, too: one that
+ * was started again may have read an older state from its disk, and one that
+ * took another's place may not have heard the last of it.  The reply is gone when its handler returns: the value is copied
  * once, and the entry's strings point into the copy.  What is none of ours is
  * deleted, counted, and otherwise a miss.
  */
@@ -41,6 +43,9 @@ ngx_http_proctor_cache_read(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
     }
 
     cache->found = NGX_HTTP_PROCTOR_CACHE_ABSENT;
+    ngx_memcpy(cache->run,
+        ngx_http_proctor_redis_run(cache->w->mcf->worker->redis),
+        PROCTOR_CACHE_GEN_LEN);
 
     if (!ngx_http_proctor_cache_read_groups(cache, replies[0].element)) {
         return;
@@ -156,7 +161,11 @@ ngx_http_proctor_cache_read_current(const ngx_http_proctor_cache_t *cache)
     ngx_uint_t i;
     const ngx_http_proctor_cache_group_t *group;
 
-    if (cache->entry.ngens != cache->groups.n) {
+    if (cache->entry.ngens != cache->groups.n + 1
+        || ngx_memcmp(cache->run,
+               cache->entry.gens + cache->groups.n * PROCTOR_CACHE_GEN_LEN,
+               PROCTOR_CACHE_GEN_LEN)
+               != 0) {
         return 0;
     }
 

@@ -93,7 +93,7 @@ ngx_http_proctor_cache_store_seal(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, proctor_cache_draft_t *draft,
     proctor_str_t *sealed)
 {
-    char *dst, gens[PROCTOR_CACHE_GROUPS_ALL * PROCTOR_CACHE_GEN_LEN];
+    char *dst, gens[PROCTOR_CACHE_GENS * PROCTOR_CACHE_GEN_LEN];
     size_t size;
     ngx_uint_t i;
     ngx_http_proctor_cache_t *cache = ctx->cache;
@@ -103,8 +103,11 @@ ngx_http_proctor_cache_store_seal(ngx_http_request_t *r,
             cache->groups.list[i].value, PROCTOR_CACHE_GEN_LEN);
     }
 
+    ngx_memcpy(
+        gens + i * PROCTOR_CACHE_GEN_LEN, cache->run, PROCTOR_CACHE_GEN_LEN);
+
     draft->gens = gens;
-    draft->ngens = (unsigned) cache->groups.n;
+    draft->ngens = (unsigned) cache->groups.n + 1;
 
     size = proctor_cache_entry_size(draft);
     dst = (size == 0) ? NULL : ngx_pnalloc(r->pool, size);

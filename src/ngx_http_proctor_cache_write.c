@@ -83,6 +83,8 @@ ngx_http_proctor_cache_write(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
         return NGX_OK;
     }
 
+    cache->asked = 1;
+
     return rc;
 }
 
@@ -141,7 +143,8 @@ ngx_http_proctor_cache_write_answer(
 }
 
 
-/* in the log phase: what never left has changed nothing */
+/* in the log phase: what never left has changed nothing, also when its client
+   did not wait for the marks */
 
 ngx_int_t
 ngx_http_proctor_cache_write_log(ngx_http_request_t *r)
@@ -152,7 +155,7 @@ ngx_http_proctor_cache_write_log(ngx_http_request_t *r)
     ctx = ngx_http_proctor_ctx_get(r);
     cache = (ctx == NULL) ? NULL : ctx->cache;
 
-    if (cache != NULL && !cache->ended && (cache->began || cache->deferred)
+    if (cache != NULL && !cache->ended && (cache->asked || cache->deferred)
         && ngx_http_proctor_cache_write_unsent(r)) {
         ngx_http_proctor_cache_write_end(r, ctx, 0);
     }

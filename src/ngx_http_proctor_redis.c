@@ -123,6 +123,13 @@ ngx_http_proctor_redis_view(
 }
 
 
+const char *
+ngx_http_proctor_redis_run(const ngx_http_proctor_redis_t *redis)
+{
+    return redis->run;
+}
+
+
 /* a timer's, or posted: the time has come to do what the state asks for */
 
 static void

@@ -104,6 +104,7 @@ struct ngx_http_proctor_redis_s {
     ngx_log_t *log;
     ngx_http_proctor_redis_state_e state;
     char reason[NGX_HTTP_PROCTOR_REDIS_REASON]; /* until it is ready */
+    char run[NGX_HTTP_PROCTOR_REDIS_RUN];       /* the server's, once it is */
 
     /* the connection; OFF with a context: it is about to be closed */
     struct redisAsyncContext *ac;

@@ -69,6 +69,7 @@ typedef struct {
 } ngx_http_proctor_redis_command_t;
 
 #define NGX_HTTP_PROCTOR_REDIS_BATCH 16 /* commands in one call */
+#define NGX_HTTP_PROCTOR_REDIS_RUN   16 /* digits */
 
 /* `replies`: one for each command, also when some are errors; NULL when the
    status is TIMEOUT or DOWN.  `status`: the first error's.  A handler may send,
@@ -138,6 +139,9 @@ ngx_int_t ngx_http_proctor_redis_send(ngx_http_proctor_redis_t *redis,
     const ngx_http_proctor_redis_command_t *commands, ngx_uint_t n);
 /* the handler will not be called; the commands stay sent */
 void ngx_http_proctor_redis_cancel(ngx_http_proctor_redis_call_t *call);
+/* whose replies these are: another's after a restart, or when another server
+   took this one's place; zeros: it does not say */
+const char *ngx_http_proctor_redis_run(const ngx_http_proctor_redis_t *redis);
 /* "reply", "timeout", "readonly" */
 const char *ngx_http_proctor_redis_word(ngx_http_proctor_redis_status_e status);
 

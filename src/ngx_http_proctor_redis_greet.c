@@ -9,6 +9,8 @@
 static ngx_int_t ngx_http_proctor_redis_greeting_fits(
     ngx_http_proctor_redis_t *redis, const char *command,
     const ngx_http_proctor_redis_reply_t *reply, const proctor_str_t *expected);
+static void ngx_http_proctor_redis_greeting_run(ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_reply_t *reply);
 
 
 static const proctor_str_t ngx_http_proctor_redis_ok = proctor_str("OK");
@@ -16,7 +18,7 @@ static const proctor_str_t ngx_http_proctor_redis_hello = proctor_str("PONG");
 
 
 /*
- * PING [AUTH] [SELECT] CLIENT SETNAME, SCRIPT LOAD...: one write, one read.
+ * [AUTH] [SELECT] PING, CLIENT SETNAME, SCRIPT LOAD..., INFO: one write, one read.
  * Which replies stand where is known from the configuration alone.
  */
 
@@ -31,6 +33,7 @@ ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis)
     ngx_http_proctor_redis_conf_t *conf = redis->conf;
 
     proctor_str_t ping[] = { proctor_str("PING") };
+    proctor_str_t info[] = { proctor_str("INFO"), proctor_str("server") };
     proctor_str_t setname[] = { proctor_str("CLIENT"), proctor_str("SETNAME"),
         { (char *) name, 0 } };
 
@@ -77,6 +80,9 @@ ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis)
         commands[n].argv = script[i];
         commands[n++].argc = 3;
     }
+
+    commands[n].argv = info;
+    commands[n++].argc = 2;
 
     rc = ngx_http_proctor_redis_op_send(redis, &redis->handshake, commands, n);
 
@@ -137,7 +143,34 @@ ngx_http_proctor_redis_greeted(void *data,
         }
     }
 
+    ngx_http_proctor_redis_greeting_run(redis, replies);
     ngx_http_proctor_redis_ready(redis);
+}
+
+
+/* Its own word for this life of it; some users may not ask. */
+
+static void
+ngx_http_proctor_redis_greeting_run(ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_reply_t *reply)
+{
+    const char *p, *last;
+
+    static const proctor_str_t name = proctor_str("\nrun_id:");
+
+    ngx_memset(redis->run, '0', NGX_HTTP_PROCTOR_REDIS_RUN);
+
+    if (reply->type != NGX_HTTP_PROCTOR_REDIS_STRING) {
+        return;
+    }
+
+    last = reply->str.data + reply->str.len;
+    p = memmem(reply->str.data, reply->str.len, name.data, name.len);
+
+    if (p != NULL
+        && last - p >= (ssize_t) (name.len + NGX_HTTP_PROCTOR_REDIS_RUN)) {
+        ngx_memcpy(redis->run, p + name.len, NGX_HTTP_PROCTOR_REDIS_RUN);
+    }
 }
 
 

@@ -95,6 +95,7 @@ int proctor_cache_is_unsafe(const proctor_operation_t *operation);
  * buf is too small.
  */
 #define PROCTOR_CACHE_GROUPS_ALL (PROCTOR_CACHE_GROUPS + 1)
+#define PROCTOR_CACHE_GENS       (PROCTOR_CACHE_GROUPS_ALL + 1) /* of an entry */
 int proctor_cache_groups(const proctor_cache_templates_t *templates,
     const proctor_match_t *match, const proctor_str_t *path,
     proctor_str_t groups[PROCTOR_CACHE_GROUPS_ALL], char *buf, size_t size);

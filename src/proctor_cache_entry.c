@@ -99,7 +99,7 @@ proctor_cache_head_size(const proctor_cache_draft_t *draft)
 {
     size_t size;
 
-    if (draft->ngens > PROCTOR_CACHE_GROUPS_ALL
+    if (draft->ngens > PROCTOR_CACHE_GENS
         || draft->nfields > PROCTOR_CACHE_FIELDS_MAX
         || draft->nvary > PROCTOR_CACHE_FIELDS_VARY || draft->status > 999) {
         return 0;

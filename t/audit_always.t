@@ -65,7 +65,7 @@ sub held {
     my $conn = $t->connect;
     $conn->send($t->bytes(DELETE => "$base/held/", key => 'admin',
         rid => $rid));
-    $t->sandbox->wait(here => 1);
+    $t->sandbox->wait(held => 1);
     return ($conn, $rid);
 }
 
@@ -156,7 +156,7 @@ SKIP: {
         my $rid = Proctor::Test::rid();
         $conn->send($t->bytes(DELETE => "$base/e/", key => 'admin',
             rid => $rid));
-        $t->sandbox->wait(here => 1);
+        $t->sandbox->wait(held => 1);
         my $s = Proctor::Test::Strace->new($worker, '-e', 'trace=fdatasync',
             '-e', 'inject=fdatasync:error=EIO');
         $t->sandbox->release('here');

@@ -303,5 +303,60 @@ for my $case (
     is state(get($a, $id)), 'hit', '... until there is another';
 }
 
+# a client that leaves while its group is being marked: until one is in time
+{
+    my $id = fresh_id();
+    my $scripts = sub {
+        my ($n) = $redis->command('INFO', 'commandstats')
+            =~ /cmdstat_evalsha:calls=(\d+)/;
+        return $n // 0;
+    };
+    my $in_time = 0;
+    for my $try (1 .. 20) {
+        my $before = $scripts->();
+        my $conn = $a->connect;
+        $redis->freeze;
+        $conn->send($a->bytes(PATCH => path($id), key => 'admin',
+            json => { name => 'x' }));
+        select undef, undef, undef, 0.02 * $try;
+        $conn->reset;
+        select undef, undef, undef, 0.02 * $try;
+        $redis->thaw;
+        last if $in_time = $scripts->() > $before;
+    }
+    ok $in_time, 'a client leaves while its group is being marked';
+    wait_until('the mark to go', sub {
+        !grep { /:mark:experiment:$id\z/ } @{ $redis->command('KEYS', '*') };
+    });
+    upstream($a, $id);
+    get($a, $id);
+    is state(get($a, $id)), 'hit', '... which is taken back';
+}
+
+
+# a Redis that comes back as it was before the write
+{
+    my $id = fresh_id();
+    upstream($a, $id, json => { name => 'old' });
+    writable($a, $id);
+    get($a, $id);
+    is state(get($a, $id)), 'hit', 'stored, and on the disk of Redis';
+    $redis->command('SAVE');
+    is patch($a, $id)->{status}, 200, '... then changed';
+    $a->sandbox->clear;
+    upstream($a, $id, json => { name => 'new' });
+
+    $redis->kill;
+    $redis->start;
+    becomes($_, 'ready') for $a, $b;
+    is scalar(grep { /:res:/ } @{ $redis->command('KEYS', '*') }) > 0, 1,
+        'a Redis that was killed comes back with its older state';
+    my $r = get($a, $id);
+    is $r->{json}{name}, 'new', '... which nobody believes';
+    is state($r), 'uri-miss', '... but asks the upstream';
+    is state(get($a, $id)), 'hit', '... and stores it again';
+    is state(get($b, $id)), 'hit', '... for all';
+}
+
 $b->stop;
 $a->done;

@@ -11,6 +11,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Temp ();
+use JSON::PP;
 use Proctor::Test;
 use Proctor::Test::Redis;
 use Proctor::Test::Status qw(becomes);
@@ -27,6 +28,7 @@ system('cc', '-shared', '-fPIC', '-O1', '-Wall', '-Werror', '-o', $library,
 chmod 0755, "$temp";
 left(0);
 
+my $base = '/api/v2/experiments';
 my $create = {
     dataset_id    => 'ds_memory',
     workflow      => [{ type => 'completion', config => {} }],
@@ -50,6 +52,39 @@ my @requests = (
 run('alone', Proctor::Test->new(environment()));
 run('with quotas in a zone', Proctor::Test->new(environment(),
     http => "proctor_zone main:1m;\n", teams => \&quotas));
+
+# an intent that found no memory is none, and has no outcome
+{
+    my $t = Proctor::Test->new(environment(), contract => sub {
+        my ($name, $data) = @_;
+        $data->{paths}{"$base/{experiment_id}/"}{patch}{'x-proctor'}{audit} =
+            { durable => JSON::PP::true, level => 'body' } if $name eq 'respan';
+    });
+    my ($n, $enough);
+
+    # what is kept for a batch is soon too small for the next
+    my $patch = sub {
+        $t->request(PATCH => "$base/e/", key => 'admin',
+            json => { description => 'x' x $_[0] });
+    };
+    $patch->(1);
+    for ($n = 1; $n < 1000 && !$enough; $n++) {
+        left($n);
+        $patch->(2000);
+        $enough = left();
+        left(0);
+    }
+    my %intent;
+    my @records = map { eval { decode_json($_) } || () } $t->audit_lines;
+    $intent{ $_->{id} } = 1 for grep { $_->{kind} eq 'intent' } @records;
+    my @outcomes = grep { $_->{kind} eq 'outcome' } @records;
+    cmp_ok scalar(@outcomes), '>', 1, "$n allocations: some outcomes";
+    is scalar(grep { !$intent{ $_->{id} } } @outcomes), 0,
+        '... none without its intent';
+    push @{ $t->nginx->{expected} },
+        qr/malloc\(|posix_memalign\(|is not sealed|proctor audit: .* failed/;
+    $t->stop;
+}
 
 my $redis = Proctor::Test::Redis->new(dir => "$temp/redis");
 my $t = Proctor::Test->new(environment(), teams => \&quotas,

@@ -63,7 +63,7 @@ random_draft(entry_random_t *e)
     e->draft.freshness.stale_if_error = cache_random(86400001);
     e->draft.freshness.flags = cache_random(4);
     e->draft.gens = e->gens;
-    e->draft.ngens = cache_random(PROCTOR_CACHE_GROUPS_ALL + 1);
+    e->draft.ngens = cache_random(PROCTOR_CACHE_GENS + 1);
     e->draft.fields = e->fields;
     e->draft.nfields = cache_random(FIELDS);
     e->draft.vary = e->vary;
@@ -273,7 +273,7 @@ test_limits(void)
     e.draft.body.len = SIZE_MAX;
     is_int(proctor_cache_entry_size(&e.draft), 0, "whatever is asked");
     e.draft.body.len = 0;
-    e.draft.ngens = PROCTOR_CACHE_GROUPS_ALL + 1;
+    e.draft.ngens = PROCTOR_CACHE_GENS + 1;
     is_int(proctor_cache_entry_size(&e.draft), 0, "too many generations");
 }
 
