@@ -163,9 +163,12 @@ for my $status ('000', '600') {
 for my $path ("$base/x/", "$base/list/", '/api/v1/ping') {
     $t->sandbox->behave({ headers => [['Set-Cookie', 'sessionid=lent'],
         ['set-cookie', 'other=lent'], ['Set-Cookie2', 'third=lent'],
-        ['X-Kept', 'kept'], ['Server-Timing', 'kept']] });
+        ['X-Kept', 'kept'], ['Server-Timing', 'kept'],
+        ['X-Proctor-Team', 'evil'], ['x-proctor-decision', 'evil'],
+        ['X-Accel-Any', 'evil'], ['X-Request-Id', 'evil']] });
     my $r = $t->request(GET => $path, key => 'admin');
     unlike $r->{head}, qr/lent/, "$path: no cookie of the upstream";
+    unlike $r->{head}, qr/evil/, '... nor names that are ours (H26)';
     is $r->{headers}{'x-kept'} . $r->{headers}{'server-timing'}, 'keptkept',
         '... its other headers pass';
 }

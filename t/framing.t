@@ -304,9 +304,13 @@ is scalar(my @smuggled = grep { $_->{target} =~ /smuggled/ } $t->sandbox->log),
         my $conn = $t->connect;
         $conn->send($t->bytes(GET => "$base/", key => 'admin',
             headers => $asked));
-        my $head = $conn->head;
-        is $head->{status}, 502, "an upstream's 101 is not passed on"
-            or diag $head->{head};
+        my $r = Proctor::Test::finish($conn->answer);
+        is $r->{status}, 502, "an upstream's 101 is not passed on"
+            or diag $r->{head};
+        is ref $r->{json}, 'HASH', '... but an error in its place';
+        $conn->send($t->bytes(GET => "$base/", key => 'admin'));
+        $r = $conn->answer;
+        is $r->{status}, 200, '... and no tunnel follows it';
         $conn->close;
     }
 }

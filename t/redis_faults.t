@@ -191,6 +191,7 @@ sub fixture {
             $data->{teams}{alpha}{quotas}
                 = [{ name => 'calls', limit => 10_000_000, per => '1m' }];
         },
+        echoes  => 1,
         prepare => sub {
             $redis = Proctor::Test::Redis->new(dir => "$_[0]{dir}/redis",
                 args => ['--user', qw(gate on >word ~* &* +@all)]);

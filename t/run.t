@@ -65,6 +65,18 @@ my $t = Proctor::Test->new(
     }
     server {
         $listen
+        server_name tried.test;
+        location / {
+            root /nonexistent;
+            try_files \$uri \@api;
+        }
+        location \@api {
+            proctor respan;
+            proxy_pass http://sandbox;
+        }
+    }
+    server {
+        $listen
         server_name paged.test;
         recursive_error_pages on;
         location / {
@@ -124,6 +136,20 @@ $t->passes(get('any.test', key => 'admin'), '... nor keeps a caller out');
     $t->passes(get('whole.test', key => 'admin'), '... lets callers pass');
     my $r = $t->request(GET => "$base/off", host => 'whole.test');
     is $r->{status}, 204, '... but where it is off';
+}
+
+
+# K11: a contract behind try_files is met once, and by everybody
+{
+    $t->refuses(get('tried.test'), 401, 'try_files does not go around a contract');
+    $t->refuses(get('tried.test', key => 'admin', headers =>
+        ['X-HTTP-Method', 'DELETE']), 400, '... nor around its rules');
+    my $r = get('tried.test', key => 'admin');
+    $t->passes($r, '... lets callers pass');
+    my ($got) = $t->upstream($r);
+    is_deeply [Proctor::Test::Sandbox::values_of($got, 'Authorization')],
+        ['Bearer ' . $t->teams->{upstream}{respan}], '... with the one key';
+    is scalar(my @once = $t->audit($r)), 1, '... and has one record';
 }
 
 
