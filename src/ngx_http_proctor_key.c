@@ -267,10 +267,12 @@ ngx_http_proctor_key_room(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     ngx_list_part_t *part;
 
     n = NGX_HTTP_PROCTOR_KEY_LINES;
+    part = &r->headers_in.headers.part;
 
-    for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+    do {
         n += part->nelts;
-    }
+        part = part->next;
+    } while (part != NULL);
 
     return ngx_list_init(&ctx->lent, r->pool, n, sizeof(ngx_table_elt_t));
 }
