@@ -21,6 +21,8 @@ static ngx_table_elt_t *ngx_http_proctor_key_push(ngx_list_t *list);
 static void ngx_http_proctor_key_line(ngx_http_proctor_main_conf_t *mcf,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_key_line_e line,
     const ngx_str_t *value);
+static ngx_int_t ngx_http_proctor_key_room(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static void ngx_http_proctor_key_authorization(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_uint_t ngx_http_proctor_key_used(
@@ -197,7 +199,6 @@ static ngx_int_t
 ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
     ngx_uint_t n, plain;
-    ngx_list_part_t *part;
     ngx_table_elt_t *h, *copy;
     ngx_str_t value;
     ngx_http_proctor_header_e what;
@@ -206,17 +207,7 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
     static const ngx_str_t identity = ngx_string("identity");
 
-    n = NGX_HTTP_PROCTOR_KEY_LINES;
-
-    part = &r->headers_in.headers.part;
-
-    do {
-        n += part->nelts;
-        part = part->next;
-    } while (part != NULL);
-
-    if (ngx_list_init(&ctx->lent, r->pool, n, sizeof(ngx_table_elt_t))
-        != NGX_OK) {
+    if (ngx_http_proctor_key_room(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -264,6 +255,26 @@ ngx_http_proctor_key_list(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/* one part, for all the lines that there can be */
+
+static ngx_int_t
+ngx_http_proctor_key_room(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_uint_t n;
+    ngx_list_part_t *part;
+
+    n = NGX_HTTP_PROCTOR_KEY_LINES;
+    part = &r->headers_in.headers.part;
+
+    do {
+        n += part->nelts;
+        part = part->next;
+    } while (part != NULL);
+
+    return ngx_list_init(&ctx->lent, r->pool, n, sizeof(ngx_table_elt_t));
 }
 
 

@@ -4,14 +4,17 @@
  */
 
 #include "ngx_http_proctor_redis_call.h"
+
 #include <openssl/rand.h>
+
+
+static ngx_http_proctor_worker_t *ngx_http_proctor_worker_create(
+    ngx_cycle_t *cycle, ngx_http_proctor_main_conf_t *mcf);
 
 
 ngx_int_t
 ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
 {
-    u_char seed[8];
-    unsigned n;
     ngx_http_proctor_worker_t *worker;
     ngx_http_proctor_main_conf_t *mcf;
 
@@ -25,29 +28,10 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    worker = ngx_pcalloc(cycle->pool, sizeof(ngx_http_proctor_worker_t));
+    worker = ngx_http_proctor_worker_create(cycle, mcf);
     if (worker == NULL) {
         return NGX_ERROR;
     }
-
-    n = (mcf->teams == NULL) ? 0 : proctor_teams_naccounts(mcf->teams);
-
-    worker->key_index = ngx_pcalloc(cycle->pool, (n + 1) * sizeof(ngx_uint_t));
-    worker->body = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_INLINE_MAX);
-    worker->arena = proctor_arena_create(0);
-    proctor_json_init(&worker->doc);
-
-    if (worker->key_index == NULL || worker->body == NULL
-        || worker->arena == NULL
-        || ngx_http_proctor_forward_init(cycle, worker) != NGX_OK
-        || RAND_bytes(seed, sizeof(seed)) != 1) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_hex_dump(worker->rid_prefix, seed, sizeof(seed));
-
-    worker->doc.arena = worker->arena;
-    worker->log = cycle->log;
 
     if (ngx_http_proctor_quota_worker_init(cycle, mcf, worker) != NGX_OK) {
         return NGX_ERROR;
@@ -74,6 +58,42 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_http_proctor_worker_t *
+ngx_http_proctor_worker_create(
+    ngx_cycle_t *cycle, ngx_http_proctor_main_conf_t *mcf)
+{
+    u_char seed[8];
+    unsigned n;
+    ngx_http_proctor_worker_t *worker;
+
+    worker = ngx_pcalloc(cycle->pool, sizeof(ngx_http_proctor_worker_t));
+    if (worker == NULL) {
+        return NULL;
+    }
+
+    n = (mcf->teams == NULL) ? 0 : proctor_teams_naccounts(mcf->teams);
+
+    worker->key_index = ngx_pcalloc(cycle->pool, (n + 1) * sizeof(ngx_uint_t));
+    worker->body = ngx_palloc(cycle->pool, NGX_HTTP_PROCTOR_INLINE_MAX);
+    worker->arena = proctor_arena_create(0);
+    proctor_json_init(&worker->doc);
+
+    if (worker->key_index == NULL || worker->body == NULL
+        || worker->arena == NULL
+        || ngx_http_proctor_forward_init(cycle, worker) != NGX_OK
+        || RAND_bytes(seed, sizeof(seed)) != 1) {
+        return NULL;
+    }
+
+    (void) ngx_hex_dump(worker->rid_prefix, seed, sizeof(seed));
+
+    worker->doc.arena = worker->arena;
+    worker->log = cycle->log;
+
+    return worker;
 }
 
 

@@ -60,10 +60,13 @@ static int proctor_key_print(
     const proctor_key_options_t *options, const char *token, json_t *key);
 
 
-static const proctor_command_t proctor_commands[] = { { "key",
-                                                          proctor_key_command },
-    { "lint", proctor_lint_command }, { "audit", proctor_audit_command },
-    { "version", proctor_version_command }, { "help", proctor_help_command } };
+static const proctor_command_t proctor_commands[] = {
+    { "key", proctor_key_command },
+    { "lint", proctor_lint_command },
+    { "audit", proctor_audit_command },
+    { "version", proctor_version_command },
+    { "help", proctor_help_command },
+};
 
 static const char proctor_help_text[] =
     "proctor key new --team TEAM --actor ACTOR --rights RIGHT,...\n"

@@ -48,10 +48,32 @@ void proctor_contract_links(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 
 
-/* proctor_contract_operation.c: one path item with its operations */
+/* proctor_contract_path.c: one path item with its operations */
+
+typedef struct {
+    proctor_path_t *path;
+    proctor_contract_params_t params;
+} proctor_contract_path_t;
+
+/* `allow`: as it stands in an answer's header, where HEAD is served by GET */
+typedef struct {
+    const char *name;
+    const char *allow;
+    int body;
+} proctor_contract_method_t;
+
+extern const proctor_contract_method_t
+    proctor_contract_methods[PROCTOR_METHODS];
 
 /* out: unused; the path and its operations join the contract */
 void proctor_contract_path(proctor_document_t *doc, json_t *value,
+    const proctor_where_t *at, void *out);
+
+
+/* proctor_contract_operation.c: one operation */
+
+/* out: proctor_contract_path_t; at->name is that of one of the methods */
+void proctor_contract_method(proctor_document_t *doc, json_t *value,
     const proctor_where_t *at, void *out);
 
 

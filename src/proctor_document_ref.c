@@ -58,11 +58,12 @@ proctor_document_is_ref(
 {
     unsigned before;
 
-    static const proctor_member_t members[] = { { "$ref", PROCTOR_REQUIRED,
-                                                    proctor_document_text, 0 },
+    static const proctor_member_t members[] = {
+        { "$ref", PROCTOR_REQUIRED, proctor_document_text, 0 },
         { "summary", PROCTOR_OPTIONAL, proctor_document_text, 0 },
         { "description", PROCTOR_OPTIONAL, proctor_document_text, 0 },
-        { NULL, 0, NULL, 0 } };
+        { NULL, 0, NULL, 0 },
+    };
 
     before = doc->report.count;
     proctor_document_object(doc, value, at, members, NULL);

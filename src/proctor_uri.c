@@ -162,7 +162,7 @@ proctor_uri_valid(const proctor_uri_t *uri)
 
     /* 4.2: "1:b" would read as a scheme */
 
-    if (uri->scheme.data == NULL && uri->authority.data == NULL
+    if (uri->scheme.len == 0 && uri->authority.data == NULL
         && uri->path.len != 0
         && memchr(p, ':', proctor_uri_span(p, last, "/")) != NULL) {
         return 0;

@@ -135,7 +135,7 @@ timing_leak(const proctor_teams_t *teams,
     volatile const unsigned char *key = timing_digest[1];
 
     for (i = 0; i < PROCTOR_SHA256_LEN - 1 && key[i] == sha256[i]; i++) {
-        continue;
+        /* void */
     }
 
     return i == PROCTOR_SHA256_LEN ? (const proctor_key_t *) teams : NULL;
