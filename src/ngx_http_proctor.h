@@ -405,6 +405,11 @@ ngx_int_t ngx_http_proctor_audit(
 ngx_int_t ngx_http_proctor_audit_forward(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 
+/* ngx_http_proctor_audit_commit.c: for the status page */
+
+u_char *ngx_http_proctor_audit_show(
+    u_char *p, u_char *last, const ngx_http_proctor_audit_t *audit);
+
 /* ngx_http_proctor_audit_outcome.c: how it ended */
 
 /* in the header filter, once the answer is decided; NGX_DECLINED: how it ended

@@ -80,7 +80,9 @@ typedef struct {
     size_t size;
     size_t len;
     size_t done;
-    ngx_uint_t count; /* of intents in it, or in the last one */
+    ngx_uint_t count;   /* of intents in it, or in the last one */
+    ngx_uint_t intents; /* all there ever were, and their batches */
+    ngx_uint_t batches;
     int rc;
     ngx_thread_task_t *task;
 } ngx_http_proctor_audit_commit_t;

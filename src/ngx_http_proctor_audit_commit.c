@@ -173,6 +173,9 @@ ngx_http_proctor_audit_commit_batch(ngx_http_proctor_audit_t *audit)
     } while (audit->nwaiting != 0
              && audit->conf->fsync != NGX_HTTP_PROCTOR_AUDIT_ALWAYS);
 
+    commit->intents += commit->count;
+    commit->batches++;
+
     return NGX_OK;
 }
 
@@ -340,4 +343,20 @@ ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit)
 
     proctor_audit_file_close(&commit->file);
     free(commit->batch);
+}
+
+
+u_char *
+ngx_http_proctor_audit_show(
+    u_char *p, u_char *last, const ngx_http_proctor_audit_t *audit)
+{
+    if (audit == NULL) {
+        return ngx_slprintf(p, last, ",\"audit\":null");
+    }
+
+    return ngx_slprintf(p, last,
+        ",\"audit\":{\"intents\":%ui,\"batches\":%ui,\"waiting\":%ui,"
+        "\"owed\":%uz}",
+        audit->commit.intents, audit->commit.batches, audit->nwaiting,
+        audit->nowed);
 }

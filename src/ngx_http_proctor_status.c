@@ -19,6 +19,7 @@ typedef struct {
     ngx_http_request_t *r;
     ngx_http_proctor_redis_t *redis;
     const ngx_http_proctor_quota_stats_t *quotas;
+    const ngx_http_proctor_audit_t *audit;
     ngx_http_proctor_redis_call_t call;
     uint64_t sent_ns;
     const char *outcome; /* of the question */
@@ -107,6 +108,7 @@ ngx_http_proctor_status_handler(ngx_http_request_t *r)
     status->r = r;
     status->redis = mcf->worker->redis;
     status->quotas = ngx_http_proctor_quota_stats(mcf->worker);
+    status->audit = mcf->worker->audit;
     status->us = -1;
 
     rc = ngx_http_proctor_status_ask(r, mcf, status);
@@ -265,6 +267,7 @@ ngx_http_proctor_status_send(ngx_http_proctor_status_t *status)
     b->last = ngx_http_proctor_status_redis(b->last, last, status);
     b->last = ngx_http_proctor_status_quotas(b->last, last, status);
     b->last = ngx_http_proctor_cache_show(b->last, last, r);
+    b->last = ngx_http_proctor_audit_show(b->last, last, status->audit);
     b->last = ngx_slprintf(b->last, last, "}\n");
     b->last_buf = 1;
     b->last_in_chain = 1;

@@ -18,11 +18,14 @@ use POSIX ();
 
 use Proctor::Test::Wait qw(slurp);
 
-our @EXPORT_OK = qw(connections cpu_us cpus load median write_file
+our @EXPORT_OK = qw(connections cpu_us cpus load median pace write_file
     write_script);
 
 
 sub connections { 64 }
+
+# us of the load's core that each request costs at least.
+sub pace { $ENV{BENCH_PACE} // 25 }
 
 
 # The first two cores that we may run on.
@@ -56,11 +59,26 @@ sub write_script {
             sort keys %headers;
 
     # no resource is asked for twice, also not in another round
-    $script .= <<'EOT' =~ s/\@PATH\@/$row->{path}/r if $row->{distinct};
+    my $make = $row->{distinct} ? <<'EOT' =~ s/\@PATH\@/$row->{path}/r : <<'EOT';
 local n = os.time() * 10000000
-request = function()
+local make = function()
     n = n + 1
     return wrk.format(nil, (("@PATH@"):gsub("/$", "_" .. string.format("%d", n) .. "/")))
+end
+EOT
+local made
+local make = function()
+    made = made or wrk.format()
+    return made
+end
+EOT
+    my $pace = pace() / 1e6;
+    $script .= <<"EOT";
+$make
+request = function()
+    local till = os.clock() + $pace
+    repeat until os.clock() >= till
+    return make()
 end
 EOT
 

@@ -8,6 +8,7 @@ package Proctor::Bench::Servers;
 #     $servers->start;
 #     $servers->port('bare');           # where a server of the tables listens
 #     $servers->worker('bare');         # whose CPU it costs
+#     $servers->batches('group');       # (intents, batches) so far
 #     $servers->token;                  # of the one who calls
 #     $servers->answer;                 # what every server answers
 #
@@ -23,6 +24,7 @@ use File::Basename qw(dirname);
 use JSON::PP;
 
 use Proctor::Bench::Load qw(connections write_file);
+use Proctor::Test::Http qw(render);
 use Proctor::Test::Nginx;
 use Proctor::Test::Redis;
 use Proctor::Test::Wait qw(free_ports);
@@ -112,11 +114,24 @@ sub error_log {
 }
 
 
-# The audit trail of the gateway that has this server.
-sub audit {
+# How many intents a gateway has written so far, in how many batches.
+sub batches {
     my ($self, $server) = @_;
 
-    return "$self->{dir}/" . $self->gateway_of($server) . '/trail/audit.jsonl';
+    my $http = Proctor::Test::Http->new(port => $self->port($server));
+    $http->send(render(GET => '/status'));
+    my $audit = JSON::PP->new->decode($http->answer->{body})->{audit};
+    return @{$audit}{qw(intents batches)};
+}
+
+
+# The trail is signed: nobody would leave that out in production.
+sub write_key {
+    my ($self, $name) = @_;
+
+    my $command = dirname($self->{module}) . '/proctor';
+    my $said = qx{$command audit key $self->{dir}/$name/audit.key bench 2>&1};
+    die "no key was made: $said" if $?;
 }
 
 
@@ -217,6 +232,8 @@ sub gateway_conf {
     my $main = $lua ? lua_main() : "load_module $self->{module};\n"
         . "thread_pool default threads=2;";
 
+    $self->write_key($name) if defined $gateway->{audit};
+
     return $self->common_conf($name, $self->{cpu}[0], $main)
         . ($lua ? lua_http() : $self->proctor_http($name))
         . $self->proxy_http($name)
@@ -230,7 +247,10 @@ sub gateway_conf {
 sub server_conf {
     my ($port, $location) = @_;
 
-    return "server {\nlisten 127.0.0.1:$port;\n"
+    my $status = $location =~ /^proctor /m
+        ? "location = /status {\nproctor_status;\n}\n" : '';
+
+    return "server {\nlisten 127.0.0.1:$port;\n$status"
         . "location / {\n$location}\n}\n";
 }
 
@@ -249,7 +269,8 @@ sub proctor_http {
     return "proctor_contract respan $root/conf/contracts/respan.json;\n"
         . "proctor_teams $dir/teams.json;\n"
         . (defined $gateway->{audit}
-            ? "proctor_audit $dir/trail/audit.jsonl $gateway->{audit};\n" : '')
+            ? "proctor_audit $dir/trail/audit.jsonl key=$dir/audit.key "
+                . "origin=bench $gateway->{audit};\n" : '')
         . ($gateway->{zone} ? "proctor_zone bench:16m;\n" : '')
         . ($gateway->{redis} ? "proctor_redis $socket;\n" : '');
 }
