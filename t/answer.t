@@ -52,17 +52,17 @@ $answers{"$base/slow-chunks/"} = "HTTP/1.1 200 OK\r\n"
 
 
 # An upstream that answers by the path, and keeps every connection open; it
-# writes down which connection each request came on.
+# writes down which connection each request came on, and ends with the test.
 sub upstream {
-    my ($listen, $log) = @_;
+    my ($listen, $log, $test) = @_;
 
     open my $fh, '>>', $log or return;
     $fh->autoflush(1);
     my $select = IO::Select->new($listen);
     my ($serial, %number, %in) = (0);
 
-    while (my @ready = $select->can_read) {
-        for my $socket (@ready) {
+    while (getppid == $test) {
+        for my $socket ($select->can_read(1)) {
             if ($socket == $listen) {
                 my $conn = $listen->accept or next;
                 $number{$conn} = ++$serial;
@@ -89,10 +89,11 @@ sub upstream {
 my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 64)
     or die "listen: $!\n";
 my $log = File::Temp->new;
+my $test = $$;
 my $pid = fork // die "fork: $!\n";
 
 unless ($pid) {
-    eval { upstream($listen, $log->filename) };
+    eval { upstream($listen, $log->filename, $test) };
     POSIX::_exit(0);
 }
 
