@@ -198,6 +198,10 @@ static const faults_case_t contract_cases[] = {
       PARAM("{\"$ref\":\"#/components/parameters/none\"}"),
       "/paths/~1a/get/parameters/0: refers to nothing: "
       "#/components/parameters/none" },
+    { "a reference by an index that is none",
+      PARAM("{\"$ref\":\"#/paths/~1a/get/parameters/00\"}"),
+      "/paths/~1a/get/parameters/0: refers to nothing: "
+      "#/paths/~1a/get/parameters/00" },
     { "a reference to another document",
       PARAM("{\"$ref\":\"https://example.com/p.json\"}"),
       "/paths/~1a/get/parameters/0: must refer to this document by a JSON "
