@@ -29,6 +29,7 @@ typedef struct {
 
 struct ngx_http_proctor_audit_zone_s {
     proctor_audit_newest_t link;
+    ngx_http_proctor_audit_conf_t *conf;
     ngx_http_proctor_audit_newest_t *newest;
     ngx_slab_pool_t *shpool;
 };
@@ -67,6 +68,7 @@ ngx_http_proctor_audit_zone_add(
     audit->zone->link.set = ngx_http_proctor_audit_zone_begun;
     audit->zone->link.is_copy = ngx_http_proctor_audit_zone_is_copy;
     audit->zone->link.data = audit->zone;
+    audit->zone->conf = audit;
 
     shm_zone->init = ngx_http_proctor_audit_zone_init;
     shm_zone->data = audit->zone;
@@ -138,23 +140,47 @@ ngx_http_proctor_audit_zone_set(ngx_http_proctor_audit_zone_t *zone,
 }
 
 
+/* It may be another gateway that seals: then FILE.checkpoints knows more. */
+
 static void
 ngx_http_proctor_audit_zone_before(
     void *data, char *id, proctor_merkle_head_t *head)
 {
+    char text[PROCTOR_CHECKPOINT_MAX];
+    const char *sealed;
+    ngx_uint_t known;
+    proctor_checkpoint_t checkpoint;
     ngx_http_proctor_audit_zone_t *zone = data;
 
+    ngx_http_proctor_audit_conf_t *conf = zone->conf;
     ngx_http_proctor_audit_newest_t *newest = zone->newest;
 
     ngx_shmtx_lock(&zone->shpool->mutex);
 
-    ngx_memcpy(id, newest->file, sizeof(newest->file));
+    if (id[0] == '\0') {
+        ngx_memcpy(id, newest->file, sizeof(newest->file));
+    }
 
-    if (ngx_strcmp(newest->file, newest->sealed) == 0) {
+    known = (ngx_strcmp(id, newest->sealed) == 0);
+
+    if (known) {
         *head = newest->head;
     }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    if (known || id[0] == '\0' || conf->signer == NULL
+        || proctor_sealer_note_last(
+               (char *) conf->file.data, conf->signer, &checkpoint, text)
+               == 0) {
+        return;
+    }
+
+    sealed = strrchr(checkpoint.origin, '/');
+
+    if (sealed != NULL && ngx_strcmp(sealed + 1, id) == 0) {
+        *head = checkpoint.head;
+    }
 }
 
 

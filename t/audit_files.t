@@ -215,6 +215,25 @@ for my $tail ('{"v":1,"time":"20', 'x' x 5000, '{}') {
 }
 
 
+# a pin that its maker has not linked to FILE yet, or that came too late for it
+{
+    my $own = start_of($file)->{file};
+    my $id = 'ab' x 16;
+    open my $fh, '>', "$file.$id.open";
+    print {$fh} +(lines_of($file))[0] =~ s/$own/$id/gr;
+    close $fh;
+    is call($t), 200, 'a call beside a file that is not one yet';
+    verified($t, '... all is whole');
+    ok -e "$file.$id.open", '... its maker still finds it';
+    unlike slurp("$file.checkpoints"), qr/$id/, '... nothing is signed of it';
+    rename $file, "$file.pin";
+    is call($t), 200, '... another file is made';
+    is start_of($file)->{previous}{file}, $own, '... which does not follow it';
+    unlink "$file.$id.open";
+    verified($t, '... and all is whole');
+}
+
+
 # workers that are killed with a call under way
 for my $round (1 .. 3) {
     $t->sandbox->clear;
