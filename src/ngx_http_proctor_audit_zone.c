@@ -10,7 +10,7 @@
 
 
 #define NGX_HTTP_PROCTOR_AUDIT_ZONE_MAGIC   0x61756474
-#define NGX_HTTP_PROCTOR_AUDIT_ZONE_VERSION 1
+#define NGX_HTTP_PROCTOR_AUDIT_ZONE_VERSION 2
 
 /* the smallest that a slab pool with one such struct takes */
 #define NGX_HTTP_PROCTOR_AUDIT_ZONE_SIZE (8 * ngx_pagesize)
@@ -21,8 +21,6 @@ typedef struct {
     ngx_uint_t version;
     size_t len; /* 0: there is none yet */
     u_char text[PROCTOR_CHECKPOINT_MAX];
-    char sealed[PROCTOR_AUDIT_FILE_ID + 1]; /* the file that it is of */
-    proctor_merkle_head_t head;
     char file[PROCTOR_AUDIT_FILE_ID + 1]; /* the newest; "": not known */
     ino_t ino;                            /* of it; 0: not known */
 } ngx_http_proctor_audit_newest_t;
@@ -128,19 +126,18 @@ ngx_http_proctor_audit_zone_set(ngx_http_proctor_audit_zone_t *zone,
 
     newest->len = len;
     ngx_memcpy(newest->text, text, len);
-    newest->head = checkpoint->head;
-    ngx_cpystrn((u_char *) newest->sealed,
-        (u_char *) ((id == NULL) ? "" : id + 1), sizeof(newest->sealed));
 
-    if (newest->file[0] == '\0') {
-        ngx_memcpy(newest->file, newest->sealed, sizeof(newest->file));
+    if (newest->file[0] == '\0' && id != NULL) {
+        ngx_cpystrn(
+            (u_char *) newest->file, (u_char *) id + 1, sizeof(newest->file));
     }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 }
 
 
-/* It may be another gateway that seals: then FILE.checkpoints knows more. */
+/* FILE.checkpoints is ahead of what the workers are told, and another gateway may
+   be who seals. */
 
 static void
 ngx_http_proctor_audit_zone_before(
@@ -148,38 +145,28 @@ ngx_http_proctor_audit_zone_before(
 {
     char text[PROCTOR_CHECKPOINT_MAX];
     const char *sealed;
-    ngx_uint_t known;
-    proctor_checkpoint_t checkpoint;
+    proctor_checkpoint_t last;
     ngx_http_proctor_audit_zone_t *zone = data;
 
     ngx_http_proctor_audit_conf_t *conf = zone->conf;
-    ngx_http_proctor_audit_newest_t *newest = zone->newest;
-
-    ngx_shmtx_lock(&zone->shpool->mutex);
 
     if (id[0] == '\0') {
-        ngx_memcpy(id, newest->file, sizeof(newest->file));
+        ngx_shmtx_lock(&zone->shpool->mutex);
+        ngx_memcpy(id, zone->newest->file, sizeof(zone->newest->file));
+        ngx_shmtx_unlock(&zone->shpool->mutex);
     }
 
-    known = (ngx_strcmp(id, newest->sealed) == 0);
-
-    if (known) {
-        *head = newest->head;
-    }
-
-    ngx_shmtx_unlock(&zone->shpool->mutex);
-
-    if (known || id[0] == '\0' || conf->signer == NULL
+    if (conf->signer == NULL
         || proctor_sealer_note_last(
-               (char *) conf->file.data, conf->signer, &checkpoint, text)
+               (char *) conf->file.data, conf->signer, &last, text)
                == 0) {
         return;
     }
 
-    sealed = strrchr(checkpoint.origin, '/');
+    sealed = strrchr(last.origin, '/');
 
     if (sealed != NULL && ngx_strcmp(sealed + 1, id) == 0) {
-        *head = checkpoint.head;
+        *head = last.head;
     }
 }
 

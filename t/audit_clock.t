@@ -132,6 +132,7 @@ sub last_time {
     $conn->send($t->bytes(DELETE => $path, key => 'admin', rid => 'over'));
     $t->sandbox->wait(held => 1);
     set($t, -$day);
+    my ($id) = slurp($t->{trail}) =~ /"file":"(\w+)"/;
     rename $t->{trail}, "$t->{trail}.1";
     $t->sandbox->release('held');
     is $conn->answer->{status}, 200, 'its intent is in one file';
@@ -147,7 +148,8 @@ sub last_time {
         });
         $t->nginx->reload;
     }
-    holds($t, 'files are read in their order', 'over');
+    ok !-e "$t->{trail}.$id.open", 'the first is sealed to its end, first';
+    holds($t, '... files are read in their order', 'over');
     $t->stop;
 }
 

@@ -223,12 +223,14 @@ for my $tail ('{"v":1,"time":"20', 'x' x 5000, '{}') {
     print {$fh} +(lines_of($file))[0] =~ s/$own/$id/gr;
     close $fh;
     is call($t), 200, 'a call beside a file that is not one yet';
-    verified($t, '... all is whole');
-    ok -e "$file.$id.open", '... its maker still finds it';
-    unlike slurp("$file.checkpoints"), qr/$id/, '... nothing is signed of it';
     rename $file, "$file.pin";
     is call($t), 200, '... another file is made';
-    is start_of($file)->{previous}{file}, $own, '... which does not follow it';
+    my $start = start_of($file);
+    is $start->{previous}{file}, $own, '... which does not follow it';
+    wait_until('it to be signed for',
+        sub { slurp("$file.checkpoints") =~ m{/$start->{file}\n} });
+    unlike slurp("$file.checkpoints"), qr/$id/, '... nothing is signed of it';
+    ok -e "$file.$id.open", '... its maker still finds it';
     unlink "$file.$id.open";
     verified($t, '... and all is whole');
 }

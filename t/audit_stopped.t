@@ -76,6 +76,10 @@ sub stop {
 sub move { rename $t->{trail}, "$t->{trail}." . ++$moved }
 
 
+calls_are_fine('nobody stands still');
+holds('... and');
+
+
 # the one that seals
 for my $end ('CONT', 'KILL') {
     for my $move (0, 1) {
