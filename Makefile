@@ -18,7 +18,8 @@ DEPS_build = gcc libc6-dev make nginx nginx-dev libjansson-dev libhiredis-dev \
              libssl-dev libpcre2-dev
 DEPS_run   = $(DEPS_build) ca-certificates curl libmojolicious-perl perl \
              redis-server util-linux
-DEPS_test  = $(DEPS_run) jq nginx-extras openssl procps strace nodejs npm
+DEPS_test  = $(DEPS_run) faketime jq nginx-extras openssl procps strace nodejs \
+             npm
 DEPS_bench = $(DEPS_run) lua-nginx-redis nginx-extras procps wrk
 DEPS_check = $(DEPS_test) clang clang-format clang-tidy cppcheck
 

@@ -21,8 +21,6 @@ typedef struct {
     ngx_uint_t version;
     size_t len; /* 0: there is none yet */
     u_char text[PROCTOR_CHECKPOINT_MAX];
-    char sealed[PROCTOR_AUDIT_FILE_ID + 1]; /* the file that it is of */
-    proctor_merkle_head_t head;
     char file[PROCTOR_AUDIT_FILE_ID + 1]; /* the newest; "": not known */
     ino_t ino;                            /* of it; 0: not known */
     off_t size;                           /* of it, when last written to */
@@ -30,6 +28,7 @@ typedef struct {
 
 struct ngx_http_proctor_audit_zone_s {
     proctor_audit_newest_t link;
+    ngx_http_proctor_audit_conf_t *conf;
     ngx_http_proctor_audit_newest_t *newest;
     ngx_slab_pool_t *shpool;
 };
@@ -73,6 +72,7 @@ ngx_http_proctor_audit_zone_add(
     audit->zone->link.grow = ngx_http_proctor_audit_zone_grow;
     audit->zone->link.size = ngx_http_proctor_audit_zone_size;
     audit->zone->link.data = audit->zone;
+    audit->zone->conf = audit;
 
     shm_zone->init = ngx_http_proctor_audit_zone_init;
     shm_zone->data = audit->zone;
@@ -132,35 +132,48 @@ ngx_http_proctor_audit_zone_set(ngx_http_proctor_audit_zone_t *zone,
 
     newest->len = len;
     ngx_memcpy(newest->text, text, len);
-    newest->head = checkpoint->head;
-    ngx_cpystrn((u_char *) newest->sealed,
-        (u_char *) ((id == NULL) ? "" : id + 1), sizeof(newest->sealed));
 
-    if (newest->file[0] == '\0') {
-        ngx_memcpy(newest->file, newest->sealed, sizeof(newest->file));
+    if (newest->file[0] == '\0' && id != NULL) {
+        ngx_cpystrn(
+            (u_char *) newest->file, (u_char *) id + 1, sizeof(newest->file));
     }
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
 }
 
 
+/* FILE.checkpoints is ahead of what the workers are told, and another gateway may
+   be who seals. */
+
 static void
 ngx_http_proctor_audit_zone_before(
     void *data, char *id, proctor_merkle_head_t *head)
 {
+    char text[PROCTOR_CHECKPOINT_MAX];
+    const char *sealed;
+    proctor_checkpoint_t last;
     ngx_http_proctor_audit_zone_t *zone = data;
 
-    ngx_http_proctor_audit_newest_t *newest = zone->newest;
+    ngx_http_proctor_audit_conf_t *conf = zone->conf;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
-
-    ngx_memcpy(id, newest->file, sizeof(newest->file));
-
-    if (ngx_strcmp(newest->file, newest->sealed) == 0) {
-        *head = newest->head;
+    if (id[0] == '\0') {
+        ngx_shmtx_lock(&zone->shpool->mutex);
+        ngx_memcpy(id, zone->newest->file, sizeof(zone->newest->file));
+        ngx_shmtx_unlock(&zone->shpool->mutex);
     }
 
-    ngx_shmtx_unlock(&zone->shpool->mutex);
+    if (conf->signer == NULL
+        || proctor_sealer_note_last(
+               (char *) conf->file.data, conf->signer, &last, text)
+               == 0) {
+        return;
+    }
+
+    sealed = strrchr(last.origin, '/');
+
+    if (sealed != NULL && ngx_strcmp(sealed + 1, id) == 0) {
+        *head = last.head;
+    }
 }
 
 

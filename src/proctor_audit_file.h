@@ -4,7 +4,8 @@
  * A file is never opened with O_CREAT.  It is made under the name of its pin,
  * FILE.<id>.open, gets its start record, and is then linked to FILE, so that
  * the start record is first whoever comes.  The pin stays until the sealer has
- * sealed the file to its end: what is moved or unlinked is not lost.  A writer
+ * sealed the file to its end and another follows it: what is moved or unlinked
+ * is not lost.  A writer
  * holds a shared lock (OFD) on the file for as long as it may write to it; when
  * there is none, the file is complete.
  */
@@ -33,8 +34,9 @@ typedef enum {
 /* What all writers know of the newest file; may be called by threads. */
 
 typedef struct {
-    /* the file before one that is begun now, and its last checkpoint: size 0:
-       none is known; id "": nor is the file */
+    /* the last checkpoint of the file that is before one that is begun now:
+       size 0: none is known.  id "": no pin says which file that is, the
+       answer does; still "": there was none */
     void (*get)(void *data, char *id, proctor_merkle_head_t *head);
     void (*set)(void *data, const char *id, ino_t ino);
     /* a file of this id is another than the newest, whose id it has */
@@ -135,13 +137,28 @@ const char *proctor_audit_place_word(proctor_audit_file_reason_e reason);
 int proctor_audit_place_hold(int fd);
 /* somebody may, through another descriptor */
 int proctor_audit_place_is_held(int fd);
-/* the id in a start record, the first line of a file, into
-   id[PROCTOR_AUDIT_FILE_ID + 1]; OK, INVALID, ERROR: it cannot be read */
-int proctor_audit_place_id(int fd, char *id);
 /* the directory's entries are on disk; ERROR: err */
 int proctor_audit_place_sync(const char *path, int *err);
 /* ERROR, and what errno says */
 int proctor_audit_place_failed(proctor_audit_file_t *f, const char *what);
+
+/* proctor_audit_pin.c: files that are not sealed to their end */
+
+/* into pin[PATH_MAX] */
+void proctor_audit_pin_name(const char *path, const char *id, char *pin);
+/* names of pins, and the ids in them, until fn says another thing than OK;
+   ERROR: errno */
+int proctor_audit_pin_each(const char *path,
+    int (*fn)(void *data, const char *pin, const char *id), void *data);
+/* from the start record, the first line of a file: its id, and the one that it
+   follows ("": none; NULL: who cares), into [PROCTOR_AUDIT_FILE_ID + 1] each;
+   OK; INVALID: there is no such line; ERROR: it cannot be read */
+int proctor_audit_pin_ids(int fd, char *id, char *before);
+/* it is in its place, or was */
+int proctor_audit_pin_is_placed(int fd);
+/* the file that none follows, into id[PROCTOR_AUDIT_FILE_ID + 1]; "": there is
+   no pin; OK; ERROR: errno */
+int proctor_audit_pin_newest(const char *path, char *id);
 
 /* proctor_audit_make.c: a new one */
 

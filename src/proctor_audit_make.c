@@ -4,6 +4,10 @@
  * It is made under the name of its pin, gets its start record, and only then is
  * FILE linked to it: link() refuses a name that exists, so of several who try
  * at once one wins, and no one ever sees a file without its first line.
+ *
+ * Which file it follows is what the pins say, and not what this process knows:
+ * another gateway may have made the last one, as there are two while nginx's
+ * binary is changed, or a process that is gone.
  */
 
 #include <errno.h>
@@ -20,7 +24,8 @@
 
 static int proctor_audit_make_begin(
     proctor_audit_file_t *f, int fd, const char *pin);
-static size_t proctor_audit_make_start(proctor_audit_file_t *f, char *line);
+static size_t proctor_audit_make_start(
+    proctor_audit_file_t *f, char *before, char *line);
 
 
 int
@@ -74,10 +79,14 @@ proctor_audit_make_begin(proctor_audit_file_t *f, int fd, const char *pin)
 {
     size_t len;
     ssize_t n;
-    char line[PROCTOR_AUDIT_LINE];
+    char line[PROCTOR_AUDIT_LINE], before[PROCTOR_AUDIT_FILE_ID + 1];
     struct stat st;
 
-    len = proctor_audit_make_start(f, line);
+    if (proctor_audit_pin_newest(f->path, before) != PROCTOR_OK) {
+        return proctor_audit_place_failed(f, "reading the pins");
+    }
+
+    len = proctor_audit_make_start(f, before, line);
     n = write(fd, line, len);
 
     if (n != (ssize_t) len) {
@@ -106,11 +115,10 @@ proctor_audit_make_begin(proctor_audit_file_t *f, int fd, const char *pin)
 
 
 static size_t
-proctor_audit_make_start(proctor_audit_file_t *f, char *line)
+proctor_audit_make_start(proctor_audit_file_t *f, char *before, char *line)
 {
     int n;
     char origin[PROCTOR_CHECKPOINT_ORIGIN_MAX + 1];
-    char before[PROCTOR_AUDIT_FILE_ID + 1];
     struct timespec now;
     proctor_audit_start_t start;
     proctor_merkle_head_t head;
@@ -127,7 +135,6 @@ proctor_audit_make_start(proctor_audit_file_t *f, char *line)
     start.reason.len = strlen(start.reason.data);
 
     memset(&head, 0, sizeof(proctor_merkle_head_t));
-    before[0] = '\0';
 
     if (f->newest != NULL) {
         f->newest->get(f->newest->data, before, &head);

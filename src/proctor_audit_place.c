@@ -179,7 +179,7 @@ proctor_audit_place_adopt(proctor_audit_file_t *f, int fd)
         return PROCTOR_INVALID;
     }
 
-    rc = proctor_audit_place_id(fd, id);
+    rc = proctor_audit_pin_ids(fd, id, NULL);
 
     if (rc == PROCTOR_ERROR) {
         return proctor_audit_place_failed(f, "pread()");
@@ -228,44 +228,6 @@ proctor_audit_place_is_held(int fd)
     struct flock lock = { .l_type = F_WRLCK, .l_start = 0, .l_len = 1 };
 
     return fcntl(fd, F_OFD_GETLK, &lock) == -1 || lock.l_type != F_UNLCK;
-}
-
-
-int
-proctor_audit_place_id(int fd, char *id)
-{
-    ssize_t n;
-    size_t len;
-    const char *p, *end;
-    char line[PROCTOR_AUDIT_LINE];
-
-    static const char kind[] = "\",\"kind\":\"start\",\"file\":\"";
-
-    n = pread(fd, line, sizeof(line), 0);
-    if (n == -1) {
-        return PROCTOR_ERROR;
-    }
-
-    end = memchr(line, '\n', (size_t) n);
-    p = (end == NULL)
-            ? NULL
-            : memmem(line, (size_t) (end - line), kind, sizeof(kind) - 1);
-    if (p == NULL) {
-        return PROCTOR_INVALID;
-    }
-
-    p += sizeof(kind) - 1;
-    len = 0;
-
-    while (p + len < end && len < PROCTOR_AUDIT_FILE_ID
-           && proctor_hex(p[len]) >= 0) {
-        id[len] = p[len];
-        len++;
-    }
-
-    id[len] = '\0';
-
-    return (len == PROCTOR_AUDIT_FILE_ID) ? PROCTOR_OK : PROCTOR_INVALID;
 }
 
 

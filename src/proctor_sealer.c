@@ -147,7 +147,7 @@ proctor_sealer_run(proctor_sealer_t *s, int64_t now_us)
         rc = proctor_sealer_file(s, file, now_us);
 
         if (rc != PROCTOR_OK || s->more
-            || !proctor_sealer_file_is_over(s, file, now_us)) {
+            || !proctor_sealer_file_is_over(s, file)) {
             return rc;
         }
 

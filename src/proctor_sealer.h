@@ -22,13 +22,15 @@ typedef struct proctor_sealer_file_s {
     int fd;
     int leaves; /* descriptor of FILE.<id>.leaves; -1: cannot be written */
     char id[PROCTOR_AUDIT_FILE_ID + 1];
-    char time[PROCTOR_TIME_LEN + 1]; /* of its start record */
+    char before[PROCTOR_AUDIT_FILE_ID + 1]; /* that it follows; "": none */
+    char time[PROCTOR_TIME_LEN + 1];        /* of its start record */
     proctor_seal_t *seal;
     uint64_t read;     /* bytes that were fed */
     uint64_t still;    /* `read`, when it last ended inside of a line */
     uint64_t sealed;   /* lines, by the last checkpoint */
     int64_t sealed_us; /* when */
-    int64_t left_us;   /* since when FILE does not lead to it; 0: it does */
+    int64_t left_ms;   /* since when FILE does not lead to it; 0: it does; of a
+                          clock that nobody sets */
     int again;         /* what was read is not believed: from its first byte */
 } proctor_sealer_file_t;
 
@@ -70,9 +72,6 @@ int proctor_sealer_run(proctor_sealer_t *s, int64_t now_us);
 
 /* finds those that are not in the list; OK, ERROR */
 int proctor_sealer_scan(proctor_sealer_t *s);
-/* the name of a file's pin, into pin[PATH_MAX] */
-void proctor_sealer_scan_pin(
-    const proctor_sealer_t *s, const char *id, char *pin);
 
 /* proctor_sealer_file.c: one file */
 
@@ -82,9 +81,9 @@ int proctor_sealer_file_read(proctor_sealer_t *s, proctor_sealer_file_t *file);
 /* closes a torn tail that stands still, and names damaged lines; OK, ERROR */
 int proctor_sealer_file_mend(
     proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us);
-/* nothing will be appended any more */
+/* nothing will be appended any more, and another file follows it */
 int proctor_sealer_file_is_over(
-    proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us);
+    proctor_sealer_t *s, proctor_sealer_file_t *file);
 /* the list's first is sealed to its end: its open intents go on to the next */
 int proctor_sealer_file_drop(proctor_sealer_t *s);
 void proctor_sealer_file_free(proctor_sealer_file_t *file);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proctor_sealer.h"
@@ -23,8 +24,8 @@
 #define PROCTOR_SEALER_PIECES 64 /* in one run */
 #define PROCTOR_SEALER_NAMES  16 /* damaged lines in one run */
 
-/* a writer that stands still for this long is not waited for, us */
-#define PROCTOR_SEALER_PATIENCE 10000000
+/* a writer that stands still for this long is not waited for, ms */
+#define PROCTOR_SEALER_PATIENCE 10000
 
 
 typedef struct {
@@ -40,6 +41,7 @@ static int proctor_sealer_file_end(
 static int proctor_sealer_file_again(
     proctor_sealer_t *s, proctor_sealer_file_t *file);
 static void proctor_sealer_file_leaves(proctor_sealer_file_t *file);
+static int64_t proctor_sealer_file_now(void);
 static int proctor_sealer_file_name(
     void *data, const proctor_audit_torn_t *torn);
 
@@ -252,9 +254,9 @@ proctor_sealer_file_name(void *data, const proctor_audit_torn_t *torn)
 
 
 int
-proctor_sealer_file_is_over(
-    proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us)
+proctor_sealer_file_is_over(proctor_sealer_t *s, proctor_sealer_file_t *file)
 {
+    int64_t now_ms;
     struct stat own, now, end;
     const proctor_seal_state_t *state;
 
@@ -263,16 +265,21 @@ proctor_sealer_file_is_over(
     if (fstat(file->fd, &own) == -1
         || (stat(s->path, &now) == 0 && now.st_ino == own.st_ino
             && now.st_dev == own.st_dev)) {
-        file->left_us = 0;
+        file->left_ms = 0;
         return 0;
     }
 
-    if (file->left_us == 0) {
-        file->left_us = now_us;
+    now_ms = proctor_sealer_file_now();
+
+    if (file->left_ms == 0) {
+        file->left_ms = now_ms;
     }
 
-    if (proctor_audit_place_is_held(file->fd)
-        && now_us - file->left_us < PROCTOR_SEALER_PATIENCE) {
+    /* the newest keeps its pin: whoever makes one finds whom it follows */
+
+    if (file->next == NULL
+        || (proctor_audit_place_is_held(file->fd)
+            && now_ms - file->left_ms < PROCTOR_SEALER_PATIENCE)) {
         return 0;
     }
 
@@ -281,6 +288,17 @@ proctor_sealer_file_is_over(
     return fstat(file->fd, &end) == 0 && (uint64_t) end.st_size <= file->read
            && state->pending == 0 && state->torn == 0
            && (s->signer == NULL || file->sealed == state->size);
+}
+
+
+static int64_t
+proctor_sealer_file_now(void)
+{
+    struct timespec now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 
@@ -300,7 +318,7 @@ proctor_sealer_file_drop(proctor_sealer_t *s)
         rc = proctor_sealer_failed(s, "taking open intents over");
     }
 
-    proctor_sealer_scan_pin(s, file->id, pin);
+    proctor_audit_pin_name(s->path, file->id, pin);
     (void) unlink(pin);
 
     s->files = file->next;

@@ -195,14 +195,18 @@ int
 proctor_sealer_note(
     proctor_sealer_t *s, proctor_sealer_file_t *file, int64_t now_us)
 {
+    int alive;
     uint64_t size;
 
     size = proctor_seal_state(file->seal)->size;
 
+    /* a clock that was set back is no reason to be silent until then */
+
+    alive = now_us >= file->sealed_us
+            && now_us - file->sealed_us < PROCTOR_SEALER_HEARTBEAT;
+
     if (s->signer == NULL || size == 0 || size < file->sealed
-        || (size == file->sealed
-            && (now_us - file->sealed_us < PROCTOR_SEALER_HEARTBEAT
-                || file->left_us != 0))) {
+        || (size == file->sealed && (alive || file->left_ms != 0))) {
         return PROCTOR_OK;
     }
 

@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #endif
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,62 +20,37 @@
 #include "proctor_sealer.h"
 
 
-/* where the time stands in a start record */
-#define PROCTOR_SEALER_TIME (sizeof("{\"v\":1,\"time\":\"") - 1)
-
-
 static int proctor_sealer_scan_placed(proctor_sealer_t *s);
 static int proctor_sealer_scan_is_known(
     const proctor_sealer_t *s, const char *id);
 static int proctor_sealer_scan_open(
-    proctor_sealer_t *s, const char *dir, const char *name, const char *id);
-static int proctor_sealer_scan_is_nothing(int fd, const struct stat *st);
-static int proctor_sealer_scan_add(proctor_sealer_t *s, int fd, const char *id);
+    void *data, const char *pin, const char *id);
+static int proctor_sealer_scan_is_nothing(int fd);
+static int proctor_sealer_scan_add(
+    proctor_sealer_t *s, int fd, const char *id, const char *before);
 static void proctor_sealer_scan_insert(
     proctor_sealer_t *s, proctor_sealer_file_t *file);
+static void proctor_sealer_scan_order(proctor_sealer_t *s);
+static int proctor_sealer_scan_follows(
+    const proctor_sealer_file_t *file, const proctor_sealer_file_t *list);
 
 
 int
 proctor_sealer_scan(proctor_sealer_t *s)
 {
     int rc;
-    DIR *d;
-    char dir[PATH_MAX];
-    size_t base;
-    const char *slash, *file, *id;
-    struct dirent *entry;
 
-    slash = strrchr(s->path, '/');
-    file = (slash == NULL) ? s->path : slash + 1;
-    base = strlen(file);
+    s->what = "reading the pins";
+    rc = proctor_audit_pin_each(s->path, proctor_sealer_scan_open, s);
 
-    (void) snprintf(dir, sizeof(dir), "%.*s", (int) (file - s->path), s->path);
-
-    d = opendir((dir[0] == '\0') ? "." : dir);
-    if (d == NULL) {
-        return proctor_sealer_failed(s, "opendir()");
+    if (rc != PROCTOR_OK) {
+        return proctor_sealer_failed(s, s->what);
     }
 
-    rc = PROCTOR_OK;
+    s->what = NULL;
+    proctor_sealer_scan_order(s);
 
-    while (rc == PROCTOR_OK && (entry = readdir(d)) != NULL) {
-        id = entry->d_name + base + 1;
-
-        if (strncmp(entry->d_name, file, base) != 0
-            || entry->d_name[base] != '.'
-            || strlen(id) != PROCTOR_AUDIT_FILE_ID + sizeof(".open") - 1
-            || strcmp(id + PROCTOR_AUDIT_FILE_ID, ".open") != 0) {
-            continue;
-        }
-
-        if (!proctor_sealer_scan_is_known(s, id)) {
-            rc = proctor_sealer_scan_open(s, dir, entry->d_name, id);
-        }
-    }
-
-    (void) closedir(d);
-
-    return (rc == PROCTOR_OK) ? proctor_sealer_scan_placed(s) : rc;
+    return proctor_sealer_scan_placed(s);
 }
 
 
@@ -97,9 +71,9 @@ proctor_sealer_scan_placed(proctor_sealer_t *s)
 
     rc = PROCTOR_OK;
 
-    if (proctor_audit_place_id(fd, id) == PROCTOR_OK
+    if (proctor_audit_pin_ids(fd, id, NULL) == PROCTOR_OK
         && !proctor_sealer_scan_is_known(s, id)) {
-        proctor_sealer_scan_pin(s, id, pin);
+        proctor_audit_pin_name(s->path, id, pin);
 
         if (link(s->path, pin) == -1 && errno != EEXIST) {
             rc = proctor_sealer_failed(s, "link()");
@@ -127,75 +101,79 @@ proctor_sealer_scan_is_known(const proctor_sealer_t *s, const char *id)
 }
 
 
-/* A pin that its maker left without a file is thrown away. */
+/* A pin that its maker left without a file is thrown away; one that it has not
+   put in its place yet is none of ours. */
 
 static int
-proctor_sealer_scan_open(
-    proctor_sealer_t *s, const char *dir, const char *name, const char *id)
+proctor_sealer_scan_open(void *data, const char *pin, const char *id)
 {
     int fd, rc;
-    char pin[PATH_MAX], found[PROCTOR_AUDIT_FILE_ID + 1];
-    struct stat st;
+    char own[PROCTOR_AUDIT_FILE_ID + 1], before[PROCTOR_AUDIT_FILE_ID + 1];
+    proctor_sealer_t *s = data;
 
-    if (snprintf(pin, sizeof(pin), "%s%s", dir, name) >= (int) sizeof(pin)) {
+    if (proctor_sealer_scan_is_known(s, id)) {
         return PROCTOR_OK;
     }
 
+    s->what = "open() of a pin";
     fd = open(pin, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd == -1) {
-        return (errno == ENOENT) ? PROCTOR_OK
-                                 : proctor_sealer_failed(s, "open() of a pin");
+        return (errno == ENOENT) ? PROCTOR_OK : PROCTOR_ERROR;
     }
 
-    rc = PROCTOR_OK;
+    s->what = "reading a pin";
+    rc = proctor_audit_pin_ids(fd, own, before);
 
-    if (fstat(fd, &st) == -1) {
-        rc = proctor_sealer_failed(s, "fstat() of a pin");
+    if (!proctor_audit_pin_is_placed(fd)) {
+        if (proctor_sealer_scan_is_nothing(fd)) {
+            (void) unlink(pin);
+        }
 
-    } else if (proctor_sealer_scan_is_nothing(fd, &st)) {
-        (void) unlink(pin);
-
-    } else if (st.st_size != 0
-               && proctor_audit_place_id(fd, found) == PROCTOR_OK
-               && memcmp(found, id, PROCTOR_AUDIT_FILE_ID) == 0) {
-        return proctor_sealer_scan_add(s, fd, found);
+    } else if (rc == PROCTOR_OK
+               && memcmp(own, id, PROCTOR_AUDIT_FILE_ID) == 0) {
+        return proctor_sealer_scan_add(s, fd, own, before);
     }
 
     (void) close(fd);
 
-    return rc;
+    return (rc == PROCTOR_INVALID) ? PROCTOR_OK : rc;
 }
 
 
 /* only its maker could say that it is to become more, who holds it then */
 
 static int
-proctor_sealer_scan_is_nothing(int fd, const struct stat *st)
+proctor_sealer_scan_is_nothing(int fd)
 {
-    return st->st_nlink == 1 && st->st_size <= PROCTOR_AUDIT_LINE
-           && st->st_mtime + 60 < time(NULL)
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_nlink == 1
+           && st.st_size <= PROCTOR_AUDIT_LINE && st.st_mtime + 60 < time(NULL)
            && !proctor_audit_place_is_held(fd);
 }
 
 
 static int
-proctor_sealer_scan_add(proctor_sealer_t *s, int fd, const char *id)
+proctor_sealer_scan_add(
+    proctor_sealer_t *s, int fd, const char *id, const char *before)
 {
     char path[PATH_MAX];
     ssize_t n;
     proctor_sealer_file_t *file;
 
+    s->what = "reading the beginning of a file";
     file = calloc(1, sizeof(proctor_sealer_file_t));
 
     if (file == NULL) {
         (void) close(fd);
         errno = ENOMEM;
-        return proctor_sealer_failed(s, "calloc()");
+        return PROCTOR_ERROR;
     }
 
     file->fd = fd;
-    memcpy(file->id, id, PROCTOR_AUDIT_FILE_ID);
+    memcpy(file->id, id, sizeof(file->id));
+    memcpy(file->before, before, sizeof(file->before));
 
     (void) snprintf(path, sizeof(path), "%s.%s.leaves", s->path, id);
     file->leaves =
@@ -203,13 +181,13 @@ proctor_sealer_scan_add(proctor_sealer_t *s, int fd, const char *id)
             ? -1
             : open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 
-    n = pread(fd, file->time, PROCTOR_TIME_LEN, PROCTOR_SEALER_TIME);
+    n = pread(fd, file->time, PROCTOR_TIME_LEN, PROCTOR_LINE_TIME);
     file->seal = proctor_sealer_file_follow(s);
 
     if (n != PROCTOR_TIME_LEN || file->seal == NULL
         || proctor_sealer_note_expect(s, file) != PROCTOR_OK) {
         proctor_sealer_file_free(file);
-        return proctor_sealer_failed(s, "reading the beginning of a file");
+        return PROCTOR_ERROR;
     }
 
     proctor_sealer_scan_insert(s, file);
@@ -218,7 +196,7 @@ proctor_sealer_scan_add(proctor_sealer_t *s, int fd, const char *id)
 }
 
 
-/* behind the one that is being read, whatever its clock said */
+/* behind the one that is being read */
 
 static void
 proctor_sealer_scan_insert(proctor_sealer_t *s, proctor_sealer_file_t *file)
@@ -238,8 +216,47 @@ proctor_sealer_scan_insert(proctor_sealer_t *s, proctor_sealer_file_t *file)
 }
 
 
-void
-proctor_sealer_scan_pin(const proctor_sealer_t *s, const char *id, char *pin)
+/* By their times, unless they say whom they follow: a clock may be set back. */
+
+static void
+proctor_sealer_scan_order(proctor_sealer_t *s)
 {
-    (void) snprintf(pin, PATH_MAX, "%s.%s.open", s->path, id);
+    proctor_sealer_file_t *file, *rest, **p, **last;
+
+    rest = s->files;
+    last = &s->files;
+
+    while (rest != NULL) {
+
+        for (p = &rest; *p != NULL; p = &(*p)->next) {
+            if (!proctor_sealer_scan_follows(*p, rest)) {
+                break;
+            }
+        }
+
+        p = (*p == NULL) ? &rest : p; /* a ring, which is no order */
+
+        file = *p;
+        *p = file->next;
+        *last = file;
+        last = &file->next;
+    }
+
+    *last = NULL;
+}
+
+
+/* one of those in the list */
+
+static int
+proctor_sealer_scan_follows(
+    const proctor_sealer_file_t *file, const proctor_sealer_file_t *list)
+{
+    for (/* void */; list != NULL; list = list->next) {
+        if (strcmp(file->before, list->id) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }

@@ -228,6 +228,27 @@ for my $length (1, 40, 90, 110, 150, 200) {
 }
 
 
+# a pin that its maker has not linked to FILE yet, or that came too late for it
+{
+    my $own = start_of($file)->{file};
+    my $id = 'ab' x 16;
+    open my $fh, '>', "$file.$id.open";
+    print {$fh} +(lines_of($file))[0] =~ s/$own/$id/gr;
+    close $fh;
+    is call($t), 200, 'a call beside a file that is not one yet';
+    rename $file, "$file.pin";
+    is call($t), 200, '... another file is made';
+    my $start = start_of($file);
+    is $start->{previous}{file}, $own, '... which does not follow it';
+    wait_until('it to be signed for',
+        sub { slurp("$file.checkpoints") =~ m{/$start->{file}\n} });
+    unlike slurp("$file.checkpoints"), qr/$id/, '... nothing is signed of it';
+    ok -e "$file.$id.open", '... its maker still finds it';
+    unlink "$file.$id.open";
+    verified($t, '... and all is whole');
+}
+
+
 # workers that are killed with a call under way
 for my $round (1 .. 3) {
     $t->sandbox->clear;

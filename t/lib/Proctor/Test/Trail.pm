@@ -101,6 +101,17 @@ sub whole {
 }
 
 
+# Whether it is this worker that seals: the lock is on byte 0 of FILE.lock.
+sub seals {
+    my ($t, $worker) = @_;
+
+    my $lock = file($t) . '.lock';
+    return grep { (readlink($_) // '') eq $lock
+        && slurp(s{/fd/}{/fdinfo/}r) =~ /OFDLCK.* WRITE .* 0 0$/m }
+        glob "/proc/$worker/fd/*";
+}
+
+
 # Forgets what there is, so that what was damaged on purpose is not in the way.
 sub begin {
     my ($t) = @_;
