@@ -13,10 +13,10 @@
 
 #include <dirent.h>
 #include <limits.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "proctor_sealer.h"
 #include "proctor_trail.h"
 #include "tap.h"
@@ -36,7 +36,7 @@ enum {
 typedef struct {
     int file;
     int sync;
-    size_t len; /* of the file, then */
+    size_t len; /* of the file, then; what is synced, 0: all of it */
 } power_event_t;
 
 typedef struct {
@@ -63,45 +63,6 @@ static struct {
 static proctor_note_signer_t signer;
 static char dir[] = "/dev/shm/proctor-power-XXXXXX";
 static char path[PATH_MAX];
-
-
-static void
-power_spew(const char *name, const char *bytes, size_t len)
-{
-    FILE *file;
-
-    file = fopen(name, "w");
-
-    if (file == NULL || fwrite(bytes, 1, len, file) != len
-        || fclose(file) != 0) {
-        perror(name);
-        exit(1);
-    }
-}
-
-
-static char *
-power_slurp(const char *name, size_t *len)
-{
-    char *bytes;
-    FILE *file;
-    struct stat st;
-
-    file = fopen(name, "r");
-
-    if (file == NULL || fstat(fileno(file), &st) == -1) {
-        perror(name);
-        exit(1);
-    }
-
-    *len = (size_t) st.st_size;
-    bytes = malloc(*len + 1);
-    *len = fread(bytes, 1, *len, file);
-    bytes[*len] = '\0';
-    fclose(file);
-
-    return bytes;
-}
 
 
 static void
@@ -145,14 +106,14 @@ power_lay(const power_state_t *state)
         memset(bytes + from, 0, to - from);
     }
 
-    power_spew(path, bytes, state->len[TRAIL]);
+    files_spew(path, bytes, state->len[TRAIL]);
     free(bytes);
 
     snprintf(name, sizeof(name), "%s.%s.open", path, power.file);
     power.wrong += link(path, name) == -1;
 
     snprintf(name, sizeof(name), "%s.checkpoints", path);
-    power_spew(name, power.bytes[NOTES], state->len[NOTES]);
+    files_spew(name, power.bytes[NOTES], state->len[NOTES]);
 }
 
 
@@ -246,7 +207,7 @@ power_try(const power_state_t *state)
     power_recover();
     after = power_verify(&said);
 
-    bytes = power_slurp(path, &len);
+    bytes = files_slurp(path, &len);
     lost = power.synced[TRAIL] > 0
            && (len < power.synced[TRAIL]
                || memcmp(bytes, power.bytes[TRAIL], power.synced[TRAIL]) != 0);
@@ -314,7 +275,8 @@ power_replay(void)
         event = &power.events[i];
 
         if (event->sync) {
-            power.synced[event->file] = power.written[event->file];
+            power.synced[event->file] =
+                event->len != 0 ? event->len : power.written[event->file];
             power_try_both(event->file, power.synced[event->file]);
             continue;
         }
@@ -403,7 +365,7 @@ power_load(char **argv)
     const char *reason;
     size_t len;
 
-    pem = power_slurp(argv[1], &len);
+    pem = files_slurp(argv[1], &len);
 
     if (proctor_note_signer_load(&signer, "gw.test", pem, len, &reason)
         != PROCTOR_OK) {
@@ -412,12 +374,12 @@ power_load(char **argv)
     }
 
     free(pem);
-    power.bytes[TRAIL] = power_slurp(argv[2], &len);
-    power.bytes[NOTES] = power_slurp(argv[3], &len);
+    power.bytes[TRAIL] = files_slurp(argv[2], &len);
+    power.bytes[NOTES] = files_slurp(argv[3], &len);
     p = strstr(power.bytes[TRAIL], "\"file\":\"") + 8;
     memcpy(power.file, p, PROCTOR_AUDIT_FILE_ID);
 
-    for (p = power_slurp(argv[4], &len);
+    for (p = files_slurp(argv[4], &len);
          sscanf(p, "%7s %7s %zu", what, file, &len) == 3;
          p = strchr(p, '\n') + 1) {
 
