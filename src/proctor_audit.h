@@ -224,7 +224,8 @@ typedef struct {
 /* where each record has its time, PROCTOR_TIME_LEN bytes */
 #define PROCTOR_LINE_TIME (sizeof("{\"v\":1,\"time\":\"") - 1)
 
-/* by a look at its beginning and its end: what a sealer can afford */
+/* by a look at its beginning and its end, and for a NUL, of which a sector that
+   never came to the disk is full: what a sealer can afford */
 proctor_line_e proctor_audit_line_kind(const char *line, size_t len);
 /* all of it, parsed into doc, where who wants more finds it; OK, ERROR */
 int proctor_audit_line_read(

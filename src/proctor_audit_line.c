@@ -74,7 +74,7 @@ proctor_audit_line_kind(const char *line, size_t len)
     word = line + PROCTOR_LINE_WORD;
 
     if (len < PROCTOR_LINE_WORD + sizeof("torn\"}") || len >= PROCTOR_AUDIT_LINE
-        || line[len - 1] != '}'
+        || line[len - 1] != '}' || memchr(line, '\0', len) != NULL
         || memcmp(line, PROCTOR_LINE_HEAD, sizeof(PROCTOR_LINE_HEAD) - 1) != 0
         || memcmp(word - (sizeof(PROCTOR_LINE_KIND) - 1), PROCTOR_LINE_KIND,
                sizeof(PROCTOR_LINE_KIND) - 1)

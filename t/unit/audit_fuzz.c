@@ -75,7 +75,8 @@ fuzz_edit(char *buf, size_t len)
         return len;
 
     default: /* the end off */
-        return len - fuzz_random(fuzz_random(2) == 0 ? len + 1 : 3);
+        n = fuzz_random(fuzz_random(2) == 0 ? len + 1 : 3);
+        return n < len ? len - n : 0;
     }
 }
 

@@ -10,7 +10,8 @@ package Proctor::Test::Strace;
 # All threads of the process are traced; with -1 as the first argument only its
 # first one, which is the event loop, with -T all but that one.  Calls are
 # counted in each thread.  Of a call is known: tid, name, args (text), result,
-# and injected, when it was made to fail.
+# after (how many had ended when it began), and injected, when it was made to
+# fail.
 
 use strict;
 use warnings;
@@ -61,16 +62,20 @@ sub calls {
     for my $line (split /\n/, slurp("$self->{log}")) {
         my ($tid, $text) = $line =~ /\A(?:(\d+)\s+)?(.*)\z/;
         $tid //= $self->{traced};
-        if ($text =~ s/ <unfinished \.\.\.>\z//) {
-            $begun{$tid} = $text;
+        if ($text =~ s{ <unfinished \.\.\.>\z}{}) {
+            $begun{$tid} = [$text, scalar @calls];
             next;
         }
-        $text = (delete $begun{$tid} // '') . $text
-            if $text =~ s/\A<\.\.\. \w+ resumed>//;
+        my $after = @calls;
+        if ($text =~ s{\A<\.\.\. \w+ resumed>}{}) {
+            my $begun = delete $begun{$tid} or next;
+            ($text, $after) = ($begun->[0] . $text, $begun->[1]);
+        }
         my ($name, $args, $result) =
             $text =~ /\A(\w+)\((.*)\)\s+= (-?\d+)/ or next;
         push @calls, { tid => $tid, name => $name, args => $args,
-            result => $result, injected => $text =~ /\(INJECTED\)/ ? 1 : 0 };
+            result => $result, after => $after,
+            injected => $text =~ /\(INJECTED\)/ ? 1 : 0 };
     }
     return @calls;
 }
