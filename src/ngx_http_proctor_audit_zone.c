@@ -42,8 +42,7 @@ static void ngx_http_proctor_audit_zone_begun(
     void *data, const char *id, ino_t ino);
 static int ngx_http_proctor_audit_zone_is_copy(
     void *data, const char *id, ino_t ino);
-static void ngx_http_proctor_audit_zone_grow(
-    void *data, ino_t ino, off_t size);
+static void ngx_http_proctor_audit_zone_grow(void *data, ino_t ino, off_t size);
 static off_t ngx_http_proctor_audit_zone_size(void *data, ino_t ino);
 static ngx_int_t ngx_http_proctor_audit_zone_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_proctor_audit_zone_send(
