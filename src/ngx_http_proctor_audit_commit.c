@@ -4,7 +4,7 @@
  * resumes their requests.
  *
  * Where there is company there is more to come: a batch after one of several
- * intents waits a millisecond for others.  On a fast disk the next one would
+ * intents waits two milliseconds for others.  On a fast disk the next one would
  * else begin with the few that came during the last fdatasync, and each costs
  * as much as a whole request.  Who is alone never waits.
  *
@@ -17,7 +17,7 @@
 #include "ngx_http_proctor_audit.h"
 
 
-#define NGX_HTTP_PROCTOR_AUDIT_COMPANY 1 /* ms */
+#define NGX_HTTP_PROCTOR_AUDIT_COMPANY 2 /* ms */
 
 
 static void ngx_http_proctor_audit_commit_soon(ngx_http_proctor_audit_t *audit);

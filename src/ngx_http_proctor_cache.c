@@ -12,6 +12,8 @@
 #include "ngx_http_proctor_cache.h"
 
 
+static ngx_int_t ngx_http_proctor_cache_lookup_key(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_uint_t ngx_http_proctor_cache_request(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 static ngx_int_t ngx_http_proctor_cache_decide(
@@ -28,7 +30,6 @@ ngx_int_t
 ngx_http_proctor_cache_lookup(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    ngx_int_t rc;
     ngx_http_proctor_cache_t *cache;
 
     if (ngx_http_proctor_cache_worker(r) == NULL || !ctx->conf->cache) {
@@ -52,6 +53,23 @@ ngx_http_proctor_cache_lookup(
         return NGX_OK;
     }
 
+    cache->reads = 1;
+
+    if (!ngx_http_proctor_redis_is_ready(cache->w->mcf->worker->redis)) {
+        return NGX_OK; /* nothing is known, and nothing will be stored */
+    }
+
+    return ngx_http_proctor_cache_lookup_key(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_proctor_cache_lookup_key(
+    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
+{
+    ngx_int_t rc;
+    ngx_http_proctor_cache_t *cache = ctx->cache;
+
     if (ngx_http_proctor_cache_key_groups(
             r, ctx, &ctx->operation->cache->groups)
         != NGX_OK) {
@@ -61,6 +79,7 @@ ngx_http_proctor_cache_lookup(
     rc = ngx_http_proctor_cache_key(r, ctx);
 
     if (rc == NGX_DECLINED) {
+        cache->reads = 0;
         cache->status = NGX_HTTP_PROCTOR_CACHE_BYPASS;
         return NGX_OK;
     }
@@ -71,7 +90,6 @@ ngx_http_proctor_cache_lookup(
 
     ngx_http_proctor_cache_key_question(cache);
 
-    cache->reads = 1;
     cache->lead.asked = ngx_http_proctor_cache_flight_now(cache->w);
     cache->follower = (r->method == NGX_HTTP_HEAD);
     cache->lookup.commands = &cache->command;

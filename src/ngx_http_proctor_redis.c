@@ -110,6 +110,13 @@ ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis)
 }
 
 
+ngx_uint_t
+ngx_http_proctor_redis_is_ready(const ngx_http_proctor_redis_t *redis)
+{
+    return redis != NULL && redis->state == NGX_HTTP_PROCTOR_REDIS_READY;
+}
+
+
 void
 ngx_http_proctor_redis_view(
     const ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_view_t *view)

@@ -4,8 +4,8 @@
  *     {"v":1,"time":"<27 bytes>","kind":"intent",...,"id":"...",...}
  *
  * The beginning of a record is the same to the byte, so its kind stands at a
- * fixed place: that is all a sealer looks at for the records of calls.  For
- * who verifies, a line is a record only when every byte of it is printable
+ * fixed place, and the id of an intent behind it: that is all a sealer looks at
+ * of the many.  For who verifies, a line is a record only when every byte of it is printable
  * ASCII, it parses, no member occurs twice, and what its kind needs is there.
  *
  * A line that a dying process left begins like a record and may end like one:
@@ -31,7 +31,12 @@
 typedef int (*proctor_line_read_pt)(proctor_line_t *entry, proctor_json_t *doc);
 
 
+static int proctor_audit_line_glance_id(
+    proctor_line_t *entry, const char *word, const char *end);
+static const char *proctor_audit_line_behind(
+    const char *p, const char *end, const char *text, size_t len);
 static int proctor_audit_line_once(const char *line, size_t len);
+static int proctor_audit_line_is_plain(const char *line, size_t len);
 static int proctor_audit_line_is_ours(const char *line, size_t len);
 static int proctor_audit_line_plain(proctor_line_t *entry, proctor_json_t *doc);
 static int proctor_audit_line_id(proctor_line_t *entry, proctor_json_t *doc);
@@ -97,6 +102,83 @@ proctor_audit_line_kind(const char *line, size_t len)
 }
 
 
+int
+proctor_audit_line_glance(proctor_line_t *entry, const char *line, size_t len)
+{
+    entry->kind = proctor_audit_line_kind(line, len);
+
+    switch (entry->kind) {
+    case PROCTOR_LINE_CALL:
+    case PROCTOR_LINE_DENIED:
+        return 1;
+
+    case PROCTOR_LINE_INTENT:
+    case PROCTOR_LINE_OUTCOME:
+        return proctor_audit_line_is_plain(line, len)
+               && proctor_audit_line_glance_id(
+                   entry, line + PROCTOR_LINE_WORD, line + len);
+
+    case PROCTOR_LINE_START:
+    case PROCTOR_LINE_TORN:
+    case PROCTOR_LINE_DAMAGED:
+        break;
+    }
+
+    return 0;
+}
+
+
+/* intent","rid":"...","id":"...": an outcome that nobody saw has no rid */
+
+static int
+proctor_audit_line_glance_id(
+    proctor_line_t *entry, const char *word, const char *end)
+{
+    const char *p, *quote;
+    proctor_str_t id;
+
+    static const char rid_key[] = ",\"rid\":\"";
+    static const char id_key[] = ",\"id\":\"";
+
+    word += proctor_audit_line_kinds[entry->kind].word.len;
+    p = proctor_audit_line_behind(word, end, rid_key, sizeof(rid_key) - 1);
+
+    if (p != NULL) {
+        quote = memchr(p, '"', (size_t) (end - p));
+
+        if (quote == NULL || memchr(p, '\\', (size_t) (quote - p)) != NULL) {
+            return 0;
+        }
+
+        word = quote + 1;
+    }
+
+    p = proctor_audit_line_behind(word, end, id_key, sizeof(id_key) - 1);
+    quote = (p == NULL) ? NULL : memchr(p, '"', (size_t) (end - p));
+
+    if (quote == NULL) {
+        return 0;
+    }
+
+    id.data = p;
+    id.len = (size_t) (quote - p);
+
+    return proctor_audit_id_read(&id, &entry->worker, &entry->counter)
+           == PROCTOR_OK;
+}
+
+
+/* where it goes on behind this text; NULL: it does not begin with it */
+
+static const char *
+proctor_audit_line_behind(
+    const char *p, const char *end, const char *text, size_t len)
+{
+    return ((size_t) (end - p) >= len && memcmp(p, text, len) == 0) ? p + len
+                                                                    : NULL;
+}
+
+
 /* no second record begins in it */
 
 static int
@@ -151,17 +233,42 @@ proctor_audit_line_read(
 }
 
 
+/*
+ * Printable ASCII, eight bytes at a time: the high bit of a byte that is less
+ * than a space, DEL or not ASCII comes out, whatever stands beside it.
+ */
+
+static int
+proctor_audit_line_is_plain(const char *line, size_t len)
+{
+    size_t i;
+    uint64_t word, odd;
+
+    static const uint64_t each = UINT64_MAX / 255;
+
+    odd = 0;
+
+    for (i = 0; i + sizeof(word) <= len; i += sizeof(word)) {
+        memcpy(&word, line + i, sizeof(word));
+        odd |= word | (word - each * ' ') | (word + each);
+    }
+
+    for (; i < len; i++) {
+        odd |= (line[i] < ' ' || line[i] > '~') ? each * 0x80 : 0;
+    }
+
+    return (odd & each * 0x80) == 0;
+}
+
+
 static int
 proctor_audit_line_is_ours(const char *line, size_t len)
 {
-    size_t i;
     int64_t seconds;
     const char *time;
 
-    for (i = 0; i < len; i++) {
-        if (line[i] < ' ' || line[i] > '~') {
-            return 0;
-        }
+    if (!proctor_audit_line_is_plain(line, len)) {
+        return 0;
     }
 
     /* RFC 3339 has small letters, too; we do not */

@@ -252,7 +252,10 @@ proctor_seal_line(proctor_seal_t *seal, const char *text, uint64_t len)
     if (text == NULL) {
         rc = proctor_digest_end(&seal->leaf, line.leaf.bytes);
 
-    } else if (!seal->treeless) {
+    } else if (seal->treeless) {
+        memset(&line.leaf, 0, sizeof(proctor_hash_t));
+
+    } else {
         rc = proctor_merkle_leaf(text, (size_t) len, &line.leaf);
     }
 
@@ -274,25 +277,20 @@ proctor_seal_line(proctor_seal_t *seal, const char *text, uint64_t len)
 }
 
 
-/* A sealer reads only what it acts on, which the records of calls are not. */
+/* A sealer reads only what it acts on. */
 
 static int
 proctor_seal_read(proctor_seal_t *seal, proctor_seal_line_t *line)
 {
-    proctor_line_e kind;
-
     if (line->text == NULL) {
         seal->entry.kind = PROCTOR_LINE_DAMAGED;
         return PROCTOR_OK;
     }
 
-    if (seal->each == NULL) {
-        kind = proctor_audit_line_kind(line->text, (size_t) line->len);
-
-        if (kind == PROCTOR_LINE_CALL || kind == PROCTOR_LINE_DENIED) {
-            seal->entry.kind = kind;
-            return PROCTOR_OK;
-        }
+    if (seal->each == NULL
+        && proctor_audit_line_glance(
+            &seal->entry, line->text, (size_t) line->len)) {
+        return PROCTOR_OK;
     }
 
     return proctor_audit_line_read(
