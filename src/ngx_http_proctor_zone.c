@@ -216,6 +216,10 @@ ngx_http_proctor_zone_make_locked(
         node == NULL && ngx_http_proctor_zone_evict_locked(zone) == NGX_OK);
 
     if (node != NULL) {
+        /* whoever finds the node may take it out of a list which its maker,
+           killed, had not put it in yet */
+        ngx_queue_init(&node->lru);
+
         node->size = size;
         node->len = key->len;
         ngx_memcpy((u_char *) (node + 1) + size, key->data, key->len);
