@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Proctor::Test;
+use Proctor::Test::Strace;
 use Proctor::Test::Trail;
 use Proctor::Test::Wait qw(slurp wait_until);
 use Test::More;
@@ -76,6 +77,29 @@ sub verified {
         my ($fine, $said) = $says->($case->[0]);
         ok !$fine, "refused: $case->[0]";
         like $said, $case->[1], '... and why';
+    }
+
+    # file systems of other machines, as statfs() names them
+    my $binary = Proctor::Test::Nginx::binary();
+    my $script = "$t->{home}/nginx-elsewhere";
+    for my $case (Proctor::Test::Strace::missing() ? () : (
+        [NFS => 0x6969], [FUSE => 0x65735546], [CIFS => 0xff534d42],
+        ['9P' => 0x01021997], [Ceph => 0x00c36400], ['' => 0xef53],
+    )) {
+        my ($name, $magic) = @$case;
+        $t->write_file('nginx-elsewhere', <<"EOT");
+#!/bin/sh
+exec strace -qq -o /dev/null -e trace=statfs \\
+    -e 'inject=statfs:poke_exit=\@arg2=@{[ unpack 'H*', pack 'Q<', $magic ]}' \\
+    $binary "\$@"
+EOT
+        chmod 0755, $script;
+        local $ENV{TEST_NGINX_BINARY} = $script;
+        my ($fine, $said) = $says->("proctor_audit $trail;");
+        is $fine, !$name, $name ? "refused: on $name" : 'fine: on ext4'
+            or diag $said;
+        like $said, qr/is on $name, which does not promise/, '... and why'
+            if $name;
     }
 
     is_deeply [glob "$trail*"], [], 'a look leaves no file behind';
@@ -169,17 +193,19 @@ for my $to (0, 500) {
     });
     truncate $file, $to;
     is call($t), 200, "cut to $to bytes: the next call has a file";
-    # `new`: the sealer had set the other aside before this call came
-    like start_of($file)->{reason}, qr/\A(?:shrunk|new)\z/, '... that says why';
-    my $before = start_of($file)->{previous};
-    is "$before->{file} $before->{size}", "$id $records",
-        '... and what there was';
+    # the sealer may have set it aside before this call came, by another name
+    my ($next) = grep { ($_->{previous}{file} // '') eq $id }
+        map { -s $_ ? start_of($_) : () } Proctor::Test::Trail::files($t);
+    like $next->{reason}, qr/\A(?:shrunk|new|abandoned)\z/,
+        '... that says why';
+    is $next->{previous}{size}, $records, '... and what there was';
     if ($to) {
-        ok -e "$file.shrunk-$id", '... what is left is evidence';
+        ok scalar(grep { -e } "$file.shrunk-$id", "$file.abandoned-$id"),
+            '... what is left is evidence';
         isnt scalar(Proctor::Test::Trail::verify($t)), 0,
             '... and nobody is told that all is well';
     }
-    unlink "$file.shrunk-$id";
+    unlink "$file.shrunk-$id", "$file.abandoned-$id";
     Proctor::Test::Trail::begin($t);
 }
 

@@ -141,4 +141,42 @@ sub whole {
     $t->stop;
 }
 
+
+# as many wait as there is room for; more are refused at once
+SKIP: {
+    my $room = 1024;
+    skip 'too few files may be open', 1
+        if system("prlimit --pid $$ --nofile=@{[ 3 * $room ]}: 2>/dev/null");
+
+    my $t = Proctor::Test::Trail::fixture(trail => 'timeout=60s',
+        connections => 4 * $room, main => 'worker_rlimit_nofile 4096;');
+    push @{ $t->nginx->{expected} }, qr/proctor audit: .* failed/;
+    $t->sandbox->behave($ok);
+    my ($worker) = $t->nginx->workers;
+    my $s = Proctor::Test::Strace->new($worker, '-e', 'trace=fdatasync',
+        '-e', 'inject=fdatasync:delay_enter=60000000');
+
+    # one is on its way to the disk, and then
+    my $first = send_delete($t, Proctor::Test::rid());
+    my $size = -s $t->{trail};
+    wait_until('the first intent', sub { -s $t->{trail} > $size
+        || Proctor::Test::Wait::slurp($t->{trail}) =~ /"kind":"intent"/ });
+    my @waiting = map { send_delete($t, Proctor::Test::rid()) } 1 .. $room;
+    my $refused = $t->request(DELETE => "$base/e/", key => 'admin');
+    is $refused->{status}, 503, 'one more than can wait is refused';
+    is $t->audit($refused)->{reason}, 'audit_down', '... at once';
+    is scalar(grep { $_->{name} eq 'fdatasync' } $s->calls), 0,
+        '... while the others wait';
+    is $t->request(GET => "$base/e/", key => 'admin')->{status}, 200,
+        '... and reads go on';
+
+    $s->stop;
+    my %status;
+    $status{ $_->answer->{status} }++ for $first, @waiting;
+    $_->close for $first, @waiting;
+    is_deeply \%status, { 200 => $room + 1 }, 'all that wait have their turn';
+    whole($t, 'a full queue');
+    $t->stop;
+}
+
 done_testing();
