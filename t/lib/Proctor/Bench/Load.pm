@@ -25,7 +25,7 @@ our @EXPORT_OK = qw(connections cpu_us cpus load median pace write_file
 sub connections { 64 }
 
 # us of the load's core that each request costs at least.
-sub pace { $ENV{BENCH_PACE} // 25 }
+sub pace { $ENV{BENCH_PACE} // 0 }
 
 
 # The first two cores that we may run on.
