@@ -179,10 +179,9 @@ size_t ngx_http_proctor_audit_record_late(
 
 /* ngx_http_proctor_audit_created.c */
 
-/* left as it is when nothing is known; in the worker's document, and gone when
-   that is used again */
+/* left as it is when nothing is known; in the upstream's buffer */
 void ngx_http_proctor_audit_created(
-    ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, proctor_str_t *created);
+    const ngx_http_proctor_ctx_t *ctx, proctor_str_t *created);
 
 /* ngx_http_proctor_audit_lines.c */
 

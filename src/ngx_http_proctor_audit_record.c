@@ -156,7 +156,7 @@ ngx_http_proctor_audit_record_outcome(ngx_http_request_t *r,
     ngx_http_proctor_audit_record_times(r, &parts.record);
 
     parts.record.result = ngx_http_proctor_audit_record_str(result);
-    ngx_http_proctor_audit_created(r, ctx, &parts.record.created);
+    ngx_http_proctor_audit_created(ctx, &parts.record.created);
 
     return proctor_audit_log_format(&parts.record, (char *) line);
 }

@@ -462,6 +462,12 @@ size_t proctor_audit_mark_start(const proctor_audit_start_t *start, char *buf);
 size_t proctor_audit_mark_torn(const proctor_audit_torn_t *torn, char *buf);
 
 
+/* proctor_audit_created.c: the id in the text of an answer, or in the beginning
+   of one; in that text.  OK; INVALID: none is found */
+
+int proctor_audit_created(const char *text, size_t len, proctor_str_t *id);
+
+
 /* proctor_audit_body.c: a request's body for the record */
 
 /*

@@ -44,6 +44,8 @@ my %gateways = (
     dead => { teams => 10, quotas => 1, zone => 1, audit => '', redis => 'dead',
         servers => ['dead'] },
     silent => { teams => 10, servers => ['silent'] },
+    unsigned => { teams => 10, servers => ['unsigned'], audit => '',
+        unsigned => 1 },
     group  => { teams => 10, servers => ['group'], audit => 'fsync=group' },
     never  => { teams => 10, servers => ['never'], audit => 'fsync=never' },
 );
@@ -62,7 +64,7 @@ my %servers = (
     miss        => sub { $proctor },
     zone        => sub { $uncached },
     dead        => sub { $proctor },
-    map { $_ => sub { $uncached } } qw(few many silent group never),
+    map { $_ => sub { $uncached } } qw(few many silent unsigned group never),
 );
 
 
@@ -232,7 +234,8 @@ sub gateway_conf {
     my $main = $lua ? lua_main() : "load_module $self->{module};\n"
         . "thread_pool default threads=2;";
 
-    $self->write_key($name) if defined $gateway->{audit};
+    $self->write_key($name)
+        if defined $gateway->{audit} && !$gateway->{unsigned};
 
     return $self->common_conf($name, $self->{cpu}[0], $main)
         . ($lua ? lua_http() : $self->proctor_http($name))
@@ -269,8 +272,9 @@ sub proctor_http {
     return "proctor_contract respan $root/conf/contracts/respan.json;\n"
         . "proctor_teams $dir/teams.json;\n"
         . (defined $gateway->{audit}
-            ? "proctor_audit $dir/trail/audit.jsonl key=$dir/audit.key "
-                . "origin=bench $gateway->{audit};\n" : '')
+            ? "proctor_audit $dir/trail/audit.jsonl $gateway->{audit} "
+                . ($gateway->{unsigned} ? '' : "key=$dir/audit.key ")
+                . "origin=bench;\n" : '')
         . ($gateway->{zone} ? "proctor_zone bench:16m;\n" : '')
         . ($gateway->{redis} ? "proctor_redis $socket;\n" : '');
 }
