@@ -8,6 +8,9 @@
  * no leading zero in the counter.  Nothing is kept, nothing allocated.
  */
 
+#include <endian.h>
+#include <string.h>
+
 #include "proctor.h"
 
 
@@ -20,27 +23,23 @@ static int proctor_audit_id_number(const char *p, size_t len, uint64_t *number);
 size_t
 proctor_audit_id(char *buf, uint64_t worker, uint64_t counter)
 {
-    char *p;
-    int shift;
-    static const char digits[] = "0123456789abcdef";
+    size_t zeros;
+    char digits[PROCTOR_AUDIT_ID_MAX];
+    uint64_t both[2];
 
-    p = buf;
+    both[0] = htobe64(worker);
+    both[1] = htobe64(counter);
 
-    for (shift = 60; shift >= 0; shift -= 4) {
-        *p++ = digits[worker >> shift & 0xf];
-    }
+    (void) proctor_hex_write(
+        digits, (const unsigned char *) both, sizeof(both));
 
-    shift = 60;
+    zeros = (counter == 0) ? 15 : (size_t) __builtin_clzll(counter) / 4;
 
-    while (shift > 0 && counter >> shift == 0) {
-        shift -= 4;
-    }
+    memcpy(buf, digits, PROCTOR_AUDIT_ID_WORKER);
+    memcpy(buf + PROCTOR_AUDIT_ID_WORKER,
+        digits + PROCTOR_AUDIT_ID_WORKER + zeros, 16 - zeros);
 
-    for (; shift >= 0; shift -= 4) {
-        *p++ = digits[counter >> shift & 0xf];
-    }
-
-    return (size_t) (p - buf);
+    return PROCTOR_AUDIT_ID_WORKER + 16 - zeros;
 }
 
 
@@ -71,19 +70,25 @@ proctor_audit_id_read(
 static int
 proctor_audit_id_number(const char *p, size_t len, uint64_t *number)
 {
-    int digit;
+    unsigned digit;
     const char *end;
 
     *number = 0;
 
     for (end = p + len; p < end; p++) {
-        digit = proctor_hex(*p);
+        digit = (unsigned char) *p - (unsigned) '0';
 
-        if (digit < 0 || (*p >= 'A' && *p <= 'F')) {
-            return 0;
+        if (digit > 9) {
+            digit = (unsigned char) *p - (unsigned) 'a';
+
+            if (digit > 5) {
+                return 0;
+            }
+
+            digit += 10;
         }
 
-        *number = *number << 4 | (uint64_t) digit;
+        *number = *number << 4 | digit;
     }
 
     return 1;
