@@ -55,7 +55,7 @@ ngx_http_proctor_cache_lookup(
 
     cache->reads = 1;
 
-    if (!ngx_http_proctor_redis_is_ready(cache->w->mcf->worker->redis)) {
+    if (!ngx_http_proctor_redis_takes(cache->w->mcf->worker->redis)) {
         return NGX_OK; /* nothing is known, and nothing will be stored */
     }
 

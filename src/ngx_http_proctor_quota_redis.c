@@ -39,6 +39,13 @@ ngx_int_t
 ngx_http_proctor_quota_redis(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
     ngx_int_t rc;
+    ngx_http_proctor_main_conf_t *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
+    if (!ngx_http_proctor_redis_takes(mcf->worker->redis)) {
+        return NGX_DECLINED;
+    }
 
     rc = ngx_http_proctor_quota_add(r, ctx);
 

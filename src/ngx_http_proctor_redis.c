@@ -111,9 +111,18 @@ ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis)
 
 
 ngx_uint_t
-ngx_http_proctor_redis_is_ready(const ngx_http_proctor_redis_t *redis)
+ngx_http_proctor_redis_takes(ngx_http_proctor_redis_t *redis)
 {
-    return redis != NULL && redis->state == NGX_HTTP_PROCTOR_REDIS_READY;
+    if (redis == NULL) {
+        return 0;
+    }
+
+    if (redis->state != NGX_HTTP_PROCTOR_REDIS_READY) {
+        redis->stats.declined++;
+        return 0;
+    }
+
+    return 1;
 }
 
 

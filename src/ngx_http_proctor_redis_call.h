@@ -123,9 +123,9 @@ ngx_http_proctor_redis_t *ngx_http_proctor_redis_create(
     ngx_cycle_t *cycle, ngx_http_proctor_redis_conf_t *conf);
 /* the process ends: who waits is forgotten, not called */
 void ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis);
-/* 0: a call would be declined */
-ngx_uint_t ngx_http_proctor_redis_is_ready(
-    const ngx_http_proctor_redis_t *redis);
+/* 0: a call would be declined, and counts as such: who asks first need not
+   prepare one */
+ngx_uint_t ngx_http_proctor_redis_takes(ngx_http_proctor_redis_t *redis);
 void ngx_http_proctor_redis_view(
     const ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_view_t *view);
 
