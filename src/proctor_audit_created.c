@@ -18,6 +18,8 @@ static const char *proctor_audit_created_member(
 static const char *proctor_audit_created_behind(
     const char *p, const char *last, char c);
 static const char *proctor_audit_created_past(const char *p, const char *last);
+static const char *proctor_audit_created_string(
+    const char *p, const char *last);
 static const char *proctor_audit_created_space(const char *p, const char *last);
 
 
@@ -25,7 +27,6 @@ int
 proctor_audit_created(const char *text, size_t len, proctor_str_t *id)
 {
     const char *p, *end, *last;
-    proctor_skip_t skip;
 
     static const proctor_str_t name = proctor_str("id");
     static const proctor_str_t details = proctor_str("details");
@@ -42,8 +43,7 @@ proctor_audit_created(const char *text, size_t len, proctor_str_t *id)
         return PROCTOR_INVALID;
     }
 
-    memset(&skip, 0, sizeof(proctor_skip_t));
-    end = proctor_skip_string(&skip, ++p, last);
+    end = proctor_audit_created_string(++p, last);
 
     if (end == NULL || memchr(p, '\\', (size_t) (end - 1 - p)) != NULL) {
         return PROCTOR_INVALID;
@@ -63,14 +63,12 @@ proctor_audit_created_member(
     const char *p, const char *last, const proctor_str_t *name)
 {
     const char *key, *end;
-    proctor_skip_t skip;
 
     p = proctor_audit_created_behind(p, last, '{');
 
     while (p != NULL && p < last && *p == '"') {
         key = p + 1;
-        memset(&skip, 0, sizeof(proctor_skip_t));
-        end = proctor_skip_string(&skip, key, last);
+        end = proctor_audit_created_string(key, last);
         p = (end == NULL) ? NULL : proctor_audit_created_behind(end, last, ':');
 
         if (p == NULL || p == last) {
@@ -109,14 +107,13 @@ proctor_audit_created_past(const char *p, const char *last)
 {
     proctor_skip_t skip;
 
-    memset(&skip, 0, sizeof(proctor_skip_t));
-
     switch (*p) {
     case '"':
-        return proctor_skip_string(&skip, p + 1, last);
+        return proctor_audit_created_string(p + 1, last);
 
     case '{':
     case '[':
+        memset(&skip, 0, sizeof(proctor_skip_t));
         return proctor_skip_nested(&skip, p, last);
 
     default:
@@ -126,6 +123,26 @@ proctor_audit_created_past(const char *p, const char *last)
 
         return p;
     }
+}
+
+
+/* behind the closing quote; most strings are short and have no escapes */
+
+static const char *
+proctor_audit_created_string(const char *p, const char *last)
+{
+    const char *quote;
+    proctor_skip_t skip;
+
+    quote = memchr(p, '"', (size_t) (last - p));
+
+    if (quote == NULL || memchr(p, '\\', (size_t) (quote - p)) == NULL) {
+        return (quote == NULL) ? NULL : quote + 1;
+    }
+
+    memset(&skip, 0, sizeof(proctor_skip_t));
+
+    return proctor_skip_string(&skip, p, last);
 }
 
 
