@@ -361,7 +361,7 @@ power_make(trail_t *trail)
 static void
 power_load(char **argv)
 {
-    char *pem, *p, what[8], file[8];
+    char *pem, *events, *p, what[8], file[8];
     const char *reason;
     size_t len;
 
@@ -379,8 +379,9 @@ power_load(char **argv)
     p = strstr(power.bytes[TRAIL], "\"file\":\"") + 8;
     memcpy(power.file, p, PROCTOR_AUDIT_FILE_ID);
 
-    for (p = files_slurp(argv[4], &len);
-         sscanf(p, "%7s %7s %zu", what, file, &len) == 3;
+    events = files_slurp(argv[4], &len);
+
+    for (p = events; sscanf(p, "%7s %7s %zu", what, file, &len) == 3;
          p = strchr(p, '\n') + 1) {
 
         if (strcmp(what, "start") == 0) {
@@ -390,6 +391,7 @@ power_load(char **argv)
         }
     }
 
+    free(events);
     power.step = (size_t) atol(argv[5]);
 }
 
@@ -397,6 +399,7 @@ power_load(char **argv)
 int
 main(int argc, char **argv)
 {
+    const char *end;
     trail_t trail;
 
     memset(&trail, 0, sizeof(trail_t));
@@ -420,8 +423,8 @@ main(int argc, char **argv)
         power.step = getenv("PROCTOR_LONG") != NULL ? 1 : 97;
     }
 
-    power.first =
-        (size_t) (strchr(power.bytes[TRAIL], '\n') + 1 - power.bytes[TRAIL]);
+    end = memchr(power.bytes[TRAIL], '\n', PROCTOR_AUDIT_LINE);
+    power.first = (size_t) (end + 1 - power.bytes[TRAIL]);
     power_replay();
     is_int(power.wrong, 0, "%zu ways in which the power fails in %zu calls",
         power.tried, power.nevents);
