@@ -82,9 +82,12 @@ sub scene {
         $held += holds("$name: killed at $call $n");
     }
 
-    # how often threads wake each other is not the same each time
-    my @lost = grep { !/^(?:futex|epoll_wait) / } @never;
+    # how often threads wake each other is not the same each time, nor what a
+    # round finds to do: of such calls the first has to be there
+    my @lost = grep { !/^(?:futex|epoll_wait|mmap|munmap) / } @never;
+    @lost = grep { / 1$/ } @lost if $scene->{checkpoint} ne '60s';
     is "@lost", '', "... killed at $killed of " . @points . ' places';
+    cmp_ok $killed, '>=', 0.9 * @points, '... which is all but a few';
     note "never came to: @never" if @never;
     is $held, $killed, '... and all that has to hold held';
 
@@ -158,8 +161,7 @@ sub recorded {
     my ($scene) = @_;
 
     # what the last one left is not part of it
-    kill 'KILL', wait_until('a worker', \&worker, 60);
-    wait_until('a fresh worker', \&worker, 60);
+    replace(wait_until('a worker', \&worker, 60));
     holds('before it is recorded');
 
     my ($worker, @calls) = traced($scene, sub {
@@ -173,7 +175,7 @@ sub recorded {
             $looks + 4 <= (() = slurp($file) =~ /^getdents64/mg);
         }, 60);
     });
-    kill 'KILL', $worker;
+    replace($worker);
 
     my %counted;
     $_ = [$_, ++$counted{$_}] for @calls;
@@ -181,6 +183,18 @@ sub recorded {
         && $calls[0][0] ne 'accept4';
 
     return @calls;
+}
+
+
+# A worker that was killed may look alive for a moment.
+sub replace {
+    my ($worker) = @_;
+
+    kill 'KILL', $worker;
+    wait_until('another worker', sub {
+        my $now = worker();
+        return $now && $now != $worker;
+    }, 60);
 }
 
 
