@@ -20,9 +20,11 @@
 #include "proctor_sealer.h"
 
 
-#define PROCTOR_SEALER_PIECE  (1024 * 1024)
-#define PROCTOR_SEALER_PIECES 64 /* in one run */
-#define PROCTOR_SEALER_NAMES  16 /* damaged lines in one run */
+/* no more than stays in a core's cache, which the event loop would like to keep
+   for itself */
+#define PROCTOR_SEALER_PIECE  (64 * 1024)
+#define PROCTOR_SEALER_PIECES 1024 /* in one run */
+#define PROCTOR_SEALER_NAMES  16   /* damaged lines in one run */
 
 /* a writer that stands still for this long is not waited for, ms */
 #define PROCTOR_SEALER_PATIENCE 10000
