@@ -29,6 +29,8 @@ static int proctor_seal_rest(
     proctor_seal_t *seal, const char *bytes, size_t len);
 static int proctor_seal_line(
     proctor_seal_t *seal, const char *text, uint64_t len);
+static int proctor_seal_hash(
+    proctor_seal_t *seal, const char *text, size_t len, proctor_hash_t *leaf);
 static int proctor_seal_read(proctor_seal_t *seal, proctor_seal_line_t *line);
 static int proctor_seal_judge(proctor_seal_t *seal, proctor_seal_line_t *line);
 static int proctor_seal_damaged(
@@ -237,7 +239,6 @@ proctor_seal_line(proctor_seal_t *seal, const char *text, uint64_t len)
     int rc;
     proctor_seal_line_t line;
 
-    rc = PROCTOR_OK;
     seal->state.pending = 0;
 
     line.number = seal->state.size;
@@ -249,15 +250,7 @@ proctor_seal_line(proctor_seal_t *seal, const char *text, uint64_t len)
     line.tree = &seal->tree;
     line.fault = PROCTOR_SEAL_FINE;
 
-    if (text == NULL) {
-        rc = proctor_digest_end(&seal->leaf, line.leaf.bytes);
-
-    } else if (seal->treeless) {
-        memset(&line.leaf, 0, sizeof(proctor_hash_t));
-
-    } else {
-        rc = proctor_merkle_leaf(text, (size_t) len, &line.leaf);
-    }
+    rc = proctor_seal_hash(seal, text, (size_t) len, &line.leaf);
 
     if (rc == PROCTOR_OK) {
         rc = proctor_seal_read(seal, &line);
@@ -274,6 +267,25 @@ proctor_seal_line(proctor_seal_t *seal, const char *text, uint64_t len)
     }
 
     return rc == PROCTOR_OK ? proctor_seal_leaf(seal, &line) : rc;
+}
+
+
+/* text NULL: the line is in the digests */
+
+static int
+proctor_seal_hash(
+    proctor_seal_t *seal, const char *text, size_t len, proctor_hash_t *leaf)
+{
+    if (text == NULL) {
+        return proctor_digest_end(&seal->leaf, leaf->bytes);
+    }
+
+    if (seal->treeless) {
+        memset(leaf, 0, sizeof(proctor_hash_t));
+        return PROCTOR_OK;
+    }
+
+    return proctor_merkle_leaf(text, len, leaf);
 }
 
 
