@@ -224,16 +224,20 @@ typedef struct {
 /* where each record has its time, PROCTOR_TIME_LEN bytes */
 #define PROCTOR_LINE_TIME (sizeof("{\"v\":1,\"time\":\"") - 1)
 
-/* by a look at its beginning and its end, and for a NUL, of which a sector that
-   never came to the disk is full */
-proctor_line_e proctor_audit_line_kind(const char *line, size_t len);
-/* what a sealer can afford: of a call its kind, of an intent and an outcome also
-   the id; 0: all of the line has to be read */
-int proctor_audit_line_glance(
-    proctor_line_t *entry, const char *line, size_t len);
 /* all of it, parsed into doc, where who wants more finds it; OK, ERROR */
 int proctor_audit_line_read(
     proctor_line_t *entry, proctor_json_t *doc, const char *line, size_t len);
+
+
+/* proctor_audit_glance.c: by a look at its beginning and its end, and for a NUL,
+   of which a sector that never came to the disk is full */
+
+proctor_line_e proctor_audit_glance_kind(const char *line, size_t len);
+/* of a call its kind, of an intent and an outcome also the id; 0: all of the
+   line has to be read */
+int proctor_audit_glance(proctor_line_t *entry, const char *line, size_t len);
+/* printable ASCII, every byte */
+int proctor_audit_glance_is_plain(const char *line, size_t len);
 
 
 /*

@@ -1,17 +1,7 @@
 /*
- * One line of an audit file, read back.
- *
- *     {"v":1,"time":"<27 bytes>","kind":"intent",...,"id":"...",...}
- *
- * The beginning of a record is the same to the byte, so its kind stands at a
- * fixed place, and the id of an intent behind it: that is all a sealer looks at
- * of the many.  For who verifies, a line is a record only when every byte of it is printable
- * ASCII, it parses, no member occurs twice, and what its kind needs is there.
- *
- * A line that a dying process left begins like a record and may end like one:
- * another process's record stands behind the torn bytes.  So does the look
- * from outside search for a second beginning, which no string can contain: its
- * quotes would be escaped.
+ * One line of an audit file, read back by who verifies: a record only when every
+ * byte of it is printable ASCII, it parses, no member occurs twice, and what its
+ * kind needs is there.
  */
 
 #include <string.h>
@@ -19,24 +9,9 @@
 #include "proctor_audit.h"
 
 
-#define PROCTOR_LINE_HEAD "{\"v\":1,\"time\":\""
-#define PROCTOR_LINE_KIND "\",\"kind\":\""
-
-/* where the word begins */
-#define PROCTOR_LINE_WORD                                                      \
-    (sizeof(PROCTOR_LINE_HEAD) - 1 + PROCTOR_TIME_LEN                          \
-        + sizeof(PROCTOR_LINE_KIND) - 1)
-
-
 typedef int (*proctor_line_read_pt)(proctor_line_t *entry, proctor_json_t *doc);
 
 
-static int proctor_audit_line_glance_id(
-    proctor_line_t *entry, const char *word, const char *end);
-static const char *proctor_audit_line_behind(
-    const char *p, const char *end, const char *text, size_t len);
-static int proctor_audit_line_once(const char *line, size_t len);
-static int proctor_audit_line_is_plain(const char *line, size_t len);
 static int proctor_audit_line_is_ours(const char *line, size_t len);
 static int proctor_audit_line_plain(proctor_line_t *entry, proctor_json_t *doc);
 static int proctor_audit_line_id(proctor_line_t *entry, proctor_json_t *doc);
@@ -52,152 +27,15 @@ static int proctor_audit_line_file(
     proctor_json_t *doc, uint32_t object, char *file);
 
 
-/* the word with its closing quote */
-
-static const struct {
-    proctor_str_t word;
-    proctor_line_read_pt read;
-} proctor_audit_line_kinds[PROCTOR_LINE_DAMAGED] = {
-    [PROCTOR_LINE_CALL] = { proctor_str("call\""), proctor_audit_line_plain },
-    [PROCTOR_LINE_DENIED] = { proctor_str("denied\""),
-        proctor_audit_line_plain },
-    [PROCTOR_LINE_INTENT] = { proctor_str("intent\""), proctor_audit_line_id },
-    [PROCTOR_LINE_OUTCOME] = { proctor_str("outcome\""),
-        proctor_audit_line_id },
-    [PROCTOR_LINE_START] = { proctor_str("start\""), proctor_audit_line_start },
-    [PROCTOR_LINE_TORN] = { proctor_str("torn\""), proctor_audit_line_torn },
-};
-
-
-proctor_line_e
-proctor_audit_line_kind(const char *line, size_t len)
-{
-    unsigned i;
-    const char *word;
-    const proctor_str_t *kind;
-
-    word = line + PROCTOR_LINE_WORD;
-
-    if (len < PROCTOR_LINE_WORD + sizeof("torn\"}") || len >= PROCTOR_AUDIT_LINE
-        || line[len - 1] != '}' || memchr(line, '\0', len) != NULL
-        || memcmp(line, PROCTOR_LINE_HEAD, sizeof(PROCTOR_LINE_HEAD) - 1) != 0
-        || memcmp(word - (sizeof(PROCTOR_LINE_KIND) - 1), PROCTOR_LINE_KIND,
-               sizeof(PROCTOR_LINE_KIND) - 1)
-               != 0) {
-        return PROCTOR_LINE_DAMAGED;
-    }
-
-    for (i = 0; i < PROCTOR_LINE_DAMAGED; i++) {
-        kind = &proctor_audit_line_kinds[i].word;
-
-        if (len - PROCTOR_LINE_WORD > kind->len
-            && memcmp(word, kind->data, kind->len) == 0) {
-            return proctor_audit_line_once(word, len - PROCTOR_LINE_WORD)
-                       ? (proctor_line_e) i
-                       : PROCTOR_LINE_DAMAGED;
-        }
-    }
-
-    return PROCTOR_LINE_DAMAGED;
-}
-
-
-int
-proctor_audit_line_glance(proctor_line_t *entry, const char *line, size_t len)
-{
-    entry->kind = proctor_audit_line_kind(line, len);
-
-    switch (entry->kind) {
-    case PROCTOR_LINE_CALL:
-    case PROCTOR_LINE_DENIED:
-        return 1;
-
-    case PROCTOR_LINE_INTENT:
-    case PROCTOR_LINE_OUTCOME:
-        return proctor_audit_line_is_plain(line, len)
-               && proctor_audit_line_glance_id(
-                   entry, line + PROCTOR_LINE_WORD, line + len);
-
-    case PROCTOR_LINE_START:
-    case PROCTOR_LINE_TORN:
-    case PROCTOR_LINE_DAMAGED:
-        break;
-    }
-
-    return 0;
-}
-
-
-/* intent","rid":"...","id":"...": an outcome that nobody saw has no rid */
-
-static int
-proctor_audit_line_glance_id(
-    proctor_line_t *entry, const char *word, const char *end)
-{
-    const char *p, *quote;
-    proctor_str_t id;
-
-    static const char rid_key[] = ",\"rid\":\"";
-    static const char id_key[] = ",\"id\":\"";
-
-    word += proctor_audit_line_kinds[entry->kind].word.len;
-    p = proctor_audit_line_behind(word, end, rid_key, sizeof(rid_key) - 1);
-
-    if (p != NULL) {
-        quote = memchr(p, '"', (size_t) (end - p));
-
-        if (quote == NULL || memchr(p, '\\', (size_t) (quote - p)) != NULL) {
-            return 0;
-        }
-
-        word = quote + 1;
-    }
-
-    p = proctor_audit_line_behind(word, end, id_key, sizeof(id_key) - 1);
-    quote = (p == NULL) ? NULL : memchr(p, '"', (size_t) (end - p));
-
-    if (quote == NULL) {
-        return 0;
-    }
-
-    id.data = p;
-    id.len = (size_t) (quote - p);
-
-    return proctor_audit_id_read(&id, &entry->worker, &entry->counter)
-           == PROCTOR_OK;
-}
-
-
-/* where it goes on behind this text; NULL: it does not begin with it */
-
-static const char *
-proctor_audit_line_behind(
-    const char *p, const char *end, const char *text, size_t len)
-{
-    return ((size_t) (end - p) >= len && memcmp(p, text, len) == 0) ? p + len
-                                                                    : NULL;
-}
-
-
-/* no second record begins in it */
-
-static int
-proctor_audit_line_once(const char *line, size_t len)
-{
-    const char *p, *end;
-    static const size_t head = sizeof(PROCTOR_LINE_HEAD) - 1;
-
-    end = line + len;
-
-    for (p = line; (p = memchr(p, '{', (size_t) (end - p))) != NULL; p++) {
-        if ((size_t) (end - p) >= head
-            && memcmp(p, PROCTOR_LINE_HEAD, head) == 0) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
+static const proctor_line_read_pt
+    proctor_audit_line_reads[PROCTOR_LINE_DAMAGED] = {
+        [PROCTOR_LINE_CALL] = proctor_audit_line_plain,
+        [PROCTOR_LINE_DENIED] = proctor_audit_line_plain,
+        [PROCTOR_LINE_INTENT] = proctor_audit_line_id,
+        [PROCTOR_LINE_OUTCOME] = proctor_audit_line_id,
+        [PROCTOR_LINE_START] = proctor_audit_line_start,
+        [PROCTOR_LINE_TORN] = proctor_audit_line_torn,
+    };
 
 
 int
@@ -206,7 +44,7 @@ proctor_audit_line_read(
 {
     int rc;
 
-    entry->kind = proctor_audit_line_kind(line, len);
+    entry->kind = proctor_audit_glance_kind(line, len);
 
     if (entry->kind == PROCTOR_LINE_DAMAGED
         || !proctor_audit_line_is_ours(line, len)) {
@@ -221,7 +59,7 @@ proctor_audit_line_read(
     rc = proctor_json_parse(doc, line, len);
 
     if (rc == PROCTOR_OK) {
-        rc = proctor_audit_line_kinds[entry->kind].read(entry, doc);
+        rc = proctor_audit_line_reads[entry->kind](entry, doc);
     }
 
     if (rc == PROCTOR_INVALID) {
@@ -233,41 +71,13 @@ proctor_audit_line_read(
 }
 
 
-/*
- * Printable ASCII, eight bytes at a time: the high bit of a byte that is less
- * than a space, DEL or not ASCII comes out, whatever stands beside it.
- */
-
-static int
-proctor_audit_line_is_plain(const char *line, size_t len)
-{
-    size_t i;
-    uint64_t word, odd;
-
-    static const uint64_t each = UINT64_MAX / 255;
-
-    odd = 0;
-
-    for (i = 0; i + sizeof(word) <= len; i += sizeof(word)) {
-        memcpy(&word, line + i, sizeof(word));
-        odd |= word | (word - each * ' ') | (word + each);
-    }
-
-    for (; i < len; i++) {
-        odd |= (line[i] < ' ' || line[i] > '~') ? each * 0x80 : 0;
-    }
-
-    return (odd & each * 0x80) == 0;
-}
-
-
 static int
 proctor_audit_line_is_ours(const char *line, size_t len)
 {
     int64_t seconds;
     const char *time;
 
-    if (!proctor_audit_line_is_plain(line, len)) {
+    if (!proctor_audit_glance_is_plain(line, len)) {
         return 0;
     }
 

@@ -300,8 +300,7 @@ proctor_seal_read(proctor_seal_t *seal, proctor_seal_line_t *line)
     }
 
     if (seal->each == NULL
-        && proctor_audit_line_glance(
-            &seal->entry, line->text, (size_t) line->len)) {
+        && proctor_audit_glance(&seal->entry, line->text, (size_t) line->len)) {
         return PROCTOR_OK;
     }
 

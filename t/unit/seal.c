@@ -225,13 +225,13 @@ seal_test_damage(void)
     len = trail.at[4] - trail.at[3];
     memcpy(line, trail.bytes + trail.at[3], len);
 
-    ok(proctor_audit_line_kind(line, len - 1) != PROCTOR_LINE_DAMAGED,
+    ok(proctor_audit_glance_kind(line, len - 1) != PROCTOR_LINE_DAMAGED,
         "a record");
 
     for (i = 1; i < len - 1; i++) {
         memcpy(line, trail.bytes + trail.at[3], i);
         memcpy(line + i, trail.bytes + trail.at[3], len);
-        kind = proctor_audit_line_kind(line, i + len - 1);
+        kind = proctor_audit_glance_kind(line, i + len - 1);
         wrong += kind != PROCTOR_LINE_DAMAGED;
     }
 
