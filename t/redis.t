@@ -182,7 +182,7 @@ sub fixture {
 {
     my $t = fixture('timeout=30ms connect_timeout=60ms');
     becomes($t, 'ready');
-    my $files = $t->nginx->descriptors;
+    my $sockets = $t->nginx->sockets;
 
     $redis->freeze;
     my $start = time;
@@ -212,7 +212,7 @@ sub fixture {
         'the log says once that it is away';
     is scalar($t->nginx->log_lines(qr/proctor redis: .* is back/)), 1,
         '... and once that it is back';
-    is $t->nginx->descriptors, $files, '... no descriptor is left';
+    is $t->nginx->sockets, $sockets, '... no socket is left';
 
     # a short pause: the reply comes late and finds nobody
     $redis->command('CLIENT', 'PAUSE', 150, 'ALL');
@@ -239,7 +239,7 @@ sub fixture {
 {
     my $t = fixture('');
     becomes($t, 'ready');
-    my $files = $t->nginx->descriptors;
+    my $sockets = $t->nginx->sockets;
 
     $redis->kill;
     my $said = becomes($t, 'off');
@@ -257,7 +257,7 @@ sub fixture {
         $redis->command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
         ok defined recovers($t), "killed connection $_: a new one";
     }
-    is $t->nginx->descriptors, $files, 'no descriptor is left';
+    is $t->nginx->sockets, $sockets, 'no socket is left';
     is scalar(my @names = $redis->clients), 1, '... at either end';
 
     $t->stop;

@@ -225,6 +225,22 @@ sub resident {
 }
 
 
+# The number of open sockets of all workers, once it stands still: the connection
+# of the last request may be about to be closed.
+sub sockets {
+    my ($self) = @_;
+
+    my ($same, $last) = (0, -1);
+    return wait_until('a number of sockets that stands still', sub {
+        my $n = grep { (readlink // '') =~ /^socket:/ }
+            map { glob "/proc/$_/fd/*" } $self->workers;
+        $same = $n == $last ? $same + 1 : 0;
+        $last = $n;
+        return $same == 5 && $n;
+    });
+}
+
+
 # The number of open descriptors of all workers.
 sub descriptors {
     my ($self) = @_;
