@@ -12,6 +12,7 @@
 
 
 int __lsan_is_turned_off(void);
+const char *__lsan_default_suppressions(void);
 
 
 /* asked at exit */
@@ -20,6 +21,16 @@ int
 __lsan_is_turned_off(void)
 {
     return !ngx_quit && !ngx_terminate && !ngx_exiting;
+}
+
+
+/* nginx 1.22 forgets the compile context of a regular expression in its
+   configuration; ours are compiled elsewhere */
+
+const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:ngx_regex_malloc\n";
 }
 
 
