@@ -10,7 +10,7 @@ use JSON::PP;
 use Proctor::Test;
 use Proctor::Test::Callers;
 use Proctor::Test::Trail;
-use Proctor::Test::Wait qw(slurp wait_until);
+use Proctor::Test::Wait qw(freeze slurp wait_until);
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -164,7 +164,7 @@ sub last_time {
     my ($still) = grep { !Proctor::Test::Trail::seals($t, $_) }
         $t->nginx->workers;
 
-    kill 'STOP', $still;
+    freeze($still);
     rename $t->{trail}, "$t->{trail}.1";
     is call($t)->{status}, 200, 'the other worker goes on in another file';
     sleep 0.3;    # rounds of the sealer go by

@@ -11,7 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Proctor::Test;
 use Proctor::Test::Trail;
-use Proctor::Test::Wait qw(slurp wait_until);
+use Proctor::Test::Wait qw(freeze slurp wait_until);
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -64,15 +64,6 @@ sub sealer {
 sub other { my $sealer = sealer(); return (grep { $_ != $sealer } $nginx->workers)[0] }
 
 
-sub stop {
-    my ($worker) = @_;
-
-    kill 'STOP', $worker;
-    wait_until('it to stand still',
-        sub { slurp("/proc/$worker/status") =~ /^State:\s+T/m });
-}
-
-
 sub move { rename $t->{trail}, "$t->{trail}." . ++$moved }
 
 
@@ -85,7 +76,7 @@ for my $end ('CONT', 'KILL') {
     for my $move (0, 1) {
         my $sealer = sealer();
         my $name = $move ? 'moved, and ' : '';
-        stop($sealer);
+        freeze($sealer);
         my $notes = -s "$t->{trail}.checkpoints";
         move() if $move;
         calls_are_fine("${name}whoever seals stands still: calls are fine");
@@ -103,7 +94,7 @@ for my $end ('CONT', 'KILL') {
 for my $end ('CONT', 'KILL') {
     my $other = other();
     my ($id) = slurp($t->{trail}) =~ /"file":"(\w+)"/;
-    stop($other);
+    freeze($other);
     move();
     calls_are_fine('another stands still: calls are fine');
     ok -e "$t->{trail}.$id.open", '... and the file that it holds is kept';
@@ -132,7 +123,7 @@ for my $end ('CONT', 'KILL') {
             && $_->{id} eq $intent->{id} } Proctor::Test::Trail::records($t);
     };
 
-    stop($worker);
+    freeze($worker);
     $t->sandbox->release('still');
     $t->sandbox->clear;
     $t->sandbox->behave($ok);
@@ -154,7 +145,7 @@ for my $end ('CONT', 'KILL') {
 if ($ENV{PROCTOR_LONG}) {
     my $other = other();
     my ($id) = slurp($t->{trail}) =~ /"file":"(\w+)"/;
-    stop($other);
+    freeze($other);
     move();
     calls_are_fine('it stands still for ever: calls are fine');
     wait_until('its file to be sealed without it',

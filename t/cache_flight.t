@@ -7,7 +7,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Proctor::Test::Cache;
-use Proctor::Test::Wait qw(wait_until);
+use Proctor::Test::Wait qw(freeze wait_until);
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -217,7 +217,7 @@ sub following {
         rid => "crowd-$id"));
     $c->sandbox->wait(held => 1);
     my ($busy) = grep { connected($_, $c->sandbox->port) } keys %before;
-    kill 'STOP', $busy;
+    freeze($busy);
     my $what = crowd(10, $id, sub {
         following(10);
         kill 'KILL', $busy;
@@ -261,7 +261,7 @@ sub following {
     $ask->($late);
     $c->request(GET => '/none', conn => $conns{$late}[1])
         for 1 .. 2; # two turns of its loop later it has asked Redis
-    kill 'STOP', $late;
+    freeze($late);
     $redis->thaw;
     wait_until('Redis to have answered',
         sub { ($redis->calls->{mget} // 0) == $before + 1 });

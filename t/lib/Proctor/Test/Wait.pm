@@ -9,7 +9,7 @@ use Exporter 'import';
 use IO::Socket::INET;
 use Time::HiRes qw(time sleep);
 
-our @EXPORT_OK = qw(wait_until free_ports slurp connects);
+our @EXPORT_OK = qw(wait_until free_ports slurp connects freeze);
 
 my $pause = 0.005;
 
@@ -26,6 +26,17 @@ sub wait_until {
         die "waited in vain for $what\n" if time > $end;
         sleep $pause;
     }
+}
+
+
+# SIGSTOP, and the process stands still: until then a worker may be woken for a
+# connection, for which nginx wakes no other (EPOLLEXCLUSIVE).
+sub freeze {
+    my ($pid) = @_;
+
+    kill 'STOP', $pid;
+    wait_until("$pid to stand still",
+        sub { slurp("/proc/$pid/status") =~ /^State:\s+T/m });
 }
 
 
