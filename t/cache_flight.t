@@ -68,7 +68,7 @@ sub child {
     my %count;
     for my $conn (@conns) {
         my $r = eval { $conn->answer(method => 'GET') };
-        $count{ $r ? "$r->{status} " . state($r) : 'none' }++;
+        $count{ $r ? "$r->{status} " . how($r) : 'none' }++;
         $conn->close;
     }
     syswrite $to, join '', map { "$_=$count{$_}\n" } keys %count;
@@ -193,9 +193,9 @@ sub following {
     my $conn = $t->connect;
     $conn->send($t->bytes(GET => path($id), key => 'admin', rid => $t->rid));
     $t->sandbox->wait(held => 1);
-    is state(get($t, $other)), 'uri-miss', 'another key does not wait';
+    is how(get($t, $other)), 'uri-miss', 'another key does not wait';
     is state(get($t, $other)), 'hit', '... and is stored';
-    is state(get($t, $id, headers => ['Cache-Control', 'only-if-cached'])), '',
+    is how(get($t, $id, headers => ['Cache-Control', 'only-if-cached'])), '',
         'only-if-cached waits for nobody';
     $t->sandbox->release('slow');
     $conn->answer;
@@ -252,7 +252,7 @@ sub following {
             rid => "crowd-$id"));
     };
     my $said = sub {
-        return state(Proctor::Test::finish(
+        return how(Proctor::Test::finish(
             $conns{ $_[0] }[0]->answer(method => 'GET')));
     };
 

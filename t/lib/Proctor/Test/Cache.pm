@@ -8,6 +8,7 @@ package Proctor::Test::Cache;
 #     upstream($t, 'a', headers => {...}, json => {...});
 #     my $r = get($t, 'a');                     # as admin, unless told
 #     is state($r), 'hit';                      # hit, or why it was forwarded
+#     is how($r), 'collapsed';                  # also whether it had to wait
 #     is counter($t, 'stores'), 1;
 #
 # In these gateways' contract an experiment may be kept for a minute, a
@@ -25,7 +26,7 @@ use Proctor::Test::Redis;
 use Proctor::Test::Status qw(becomes);
 use Proctor::Test::Wait qw(wait_until);
 
-our @EXPORT = qw(redis gateway upstream path get state calls counter counters
+our @EXPORT = qw(redis gateway upstream path get state how calls counter counters
     entries changes);
 
 my $base = '/api/v2/experiments';
@@ -111,7 +112,14 @@ sub get {
 
 
 # "hit", "uri-miss", "stale"... of an answer's Cache-Status; '' without one.
+# A hit may still have waited for the answer before it to be stored.
 sub state {
+    my $how = how(@_);
+    return $how eq 'collapsed' ? 'hit' : $how;
+}
+
+
+sub how {
     my ($r) = @_;
 
     my $said = $r->{headers}{'cache-status'} // return '';

@@ -47,15 +47,18 @@ sub call {
 
     my $end = 0;
     local $SIG{TERM} = sub { $end = 1 };
+    my $term = POSIX::SigSet->new(POSIX::SIGTERM);
     open my $out, '>', $log or POSIX::_exit(1);
     $out->autoflush(1);
 
     for (my $n = 1; !$end; $n++) {
         my $method = $n % 4 ? 'DELETE' : 'GET';
         my $rid = "$name-" . lc($method) . "-$n";
+        POSIX::sigprocmask(POSIX::SIG_BLOCK, $term); # would end a read
         my $r = eval {
             $t->request($method => $path, key => 'admin', rid => $rid);
         };
+        POSIX::sigprocmask(POSIX::SIG_UNBLOCK, $term);
         my $status = $r && !$r->{closed} ? $r->{status} : 0;
         print {$out} "$rid $status\n";
         sleep 0.01 unless $status;
