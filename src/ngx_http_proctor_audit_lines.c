@@ -67,7 +67,7 @@ ngx_http_proctor_audit_lines_add(ngx_http_proctor_audit_t *audit, size_t len)
 {
     audit->used += len;
 
-    /* a worker that exits does not wait for its timers */
+    /* a worker that exits may have no further turn of its event loop */
 
     if (ngx_exiting || audit->used >= NGX_HTTP_PROCTOR_AUDIT_LINES / 2) {
         ngx_http_proctor_audit_lines_flush(audit);
