@@ -324,14 +324,18 @@ ngx_http_proctor_redis_say(
 }
 
 
-/* A server that served for a while is soon asked again. */
+/*
+ * A server that served for a while is soon asked again.  A wait that has begun
+ * goes on: it was a probe's, and becomes the next connection's when this one
+ * ends meanwhile, or who is given up late would be asked again later still.
+ */
 
 void
 ngx_http_proctor_redis_later(ngx_http_proctor_redis_t *redis)
 {
     ngx_msec_t wait;
 
-    if (ngx_exiting || ngx_terminate) {
+    if (ngx_exiting || ngx_terminate || redis->retry.timer_set) {
         return;
     }
 
@@ -348,10 +352,6 @@ ngx_http_proctor_redis_later(ngx_http_proctor_redis_t *redis)
 
     redis->backoff =
         ngx_min(redis->backoff * 2, NGX_HTTP_PROCTOR_REDIS_BACKOFF_MAX);
-
-    if (redis->retry.timer_set) {
-        ngx_del_timer(&redis->retry);
-    }
 
     ngx_add_timer(&redis->retry, wait);
 }
