@@ -321,7 +321,7 @@ void ngx_http_proctor_answer_scrub(ngx_http_request_t *r);
 ngx_int_t ngx_http_proctor_answer_hold(ngx_http_request_t *r);
 ngx_int_t ngx_http_proctor_answer_hold_body(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_chain_t *in);
-/* on disk, or lost; r may be gone afterwards */
+/* written; or lost: by what ctx->refusal says; r may be gone afterwards */
 void ngx_http_proctor_answer_release(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx, ngx_uint_t lost);
 
@@ -413,8 +413,8 @@ u_char *ngx_http_proctor_audit_show(
 /* ngx_http_proctor_audit_outcome.c: how it ended */
 
 /* in the header filter, once the answer is decided; NGX_DECLINED: how it ended
-   could not be written, ctx->refusal says what to answer instead; NGX_AGAIN: it
-   is on its way to the disk, for which the answer has to wait (ctx->hold) */
+   cannot be written, ctx->refusal says what to answer instead; NGX_AGAIN: it is
+   on its way, for which the answer has to wait (ctx->hold) */
 ngx_int_t ngx_http_proctor_audit_answer(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
 /* it never got there; NGX_DECLINED: as above, NGX_OK: the answer is none of a

@@ -1,5 +1,5 @@
 /*
- * An answer that waits, in our two filters, until its outcome is on disk.
+ * An answer that waits, in our two filters, until its outcome is written.
  *
  * nginx lets no header filter say "later".  So it is told that the header has
  * gone, as its own image filter does; what comes of the body is kept as it is,
@@ -69,8 +69,7 @@ ngx_http_proctor_answer_hold_end(
 
     ctx->kept = NULL;
 
-    if (lost && ngx_http_proctor_audit_lost(r, ctx) == NGX_DECLINED
-        && ngx_http_proctor_answer_replace(r, ctx) != NGX_OK) {
+    if (lost && ngx_http_proctor_answer_replace(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 

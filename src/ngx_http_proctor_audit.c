@@ -54,7 +54,6 @@ ngx_http_proctor_audit(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
     intent->wait = ngx_http_proctor_run_suspend(r, ctx, audit->conf->timeout);
 
     if (intent->wait == NULL) {
-        ngx_free(intent);
         return NGX_ERROR;
     }
 
@@ -96,25 +95,23 @@ static ngx_http_proctor_audit_intent_t *
 ngx_http_proctor_audit_intent(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_t *audit)
 {
+    size_t len;
+    u_char *line;
     ngx_http_proctor_audit_intent_t *intent;
 
-    static ngx_str_t unknown = ngx_string("unknown");
+    line = ngx_http_proctor_audit_lines_room(audit); /* to compose it */
+    len = ngx_http_proctor_audit_record_intent(r, ctx, line);
 
-    intent =
-        ngx_alloc(sizeof(ngx_http_proctor_audit_intent_t), r->connection->log);
+    intent = ngx_palloc(r->pool, sizeof(ngx_http_proctor_audit_intent_t) + len);
     if (intent == NULL) {
         return NULL;
     }
 
-    ngx_memzero(intent, offsetof(ngx_http_proctor_audit_intent_t, line));
-
     intent->r = r;
-    intent->result = unknown;
-    intent->id_len =
-        proctor_audit_id((char *) intent->id, audit->id, ctx->intent_id);
-    intent->rid_len = ctx->rid.len;
-    ngx_memcpy(intent->rid, ctx->rid.data, ctx->rid.len);
-    intent->len = ngx_http_proctor_audit_record_intent(r, ctx, intent->line);
+    intent->flying = 0;
+    intent->len = len;
+    intent->line = (u_char *) (intent + 1);
+    ngx_memcpy(intent->line, line, len);
 
     return intent;
 }

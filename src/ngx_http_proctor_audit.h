@@ -4,7 +4,8 @@
  *     audit.c            the step: the intent, before anything happens
  *     audit_commit.c     intents to the disk, many at a time, in a thread
  *     audit_outcome.c    how it ended, before the client is told
- *     audit_sync.c       and before that on disk, with fsync=always
+ *     audit_hold.c       for which answers wait, a turn of the loop at most
+ *     audit_sync.c       or until it is on disk, with fsync=always
  *     audit_record.c     a request as a record
  *     audit_created.c    what an answer says was created
  *     audit_lines.c      lines that gather, and leave in one write()
@@ -47,29 +48,43 @@ struct ngx_http_proctor_audit_conf_s {
 
 
 /*
- * One intent on its way to the disk.  On the heap, since the disk may be slower
- * than its request is patient: then nobody waits, and `line` is what is to be
- * written when the intent never reached the file, `result` how it ended when it
- * did.  In one of two queues of the worker; freed when it leaves both.
+ * One intent on its way to the disk, in its request's memory.  The disk may be
+ * slower than its request is patient: from one that ends while a thread writes
+ * the intent it moves to the heap, and has no `r`.  `line` is then what is to be
+ * written should the intent not have reached the file; id, request id, result,
+ * reason and status are its outcome, should it have.  In one of two queues of
+ * the worker.
  */
 
 struct ngx_http_proctor_audit_intent_s {
     ngx_queue_t queue;
     ngx_http_proctor_wait_t *wait;
     ngx_http_request_t *r; /* also of one that was refused for being late, and
-                              has not ended; NULL: it has left */
+                              has not ended; NULL: it has */
     ngx_uint_t flying;     /* in the batch that a thread writes */
+    size_t end;            /* of its line in the batch */
+    size_t len;
+    u_char *line;
     ngx_str_t result;
     ngx_str_t reason; /* a constant, as is the result */
     ngx_uint_t status;
-    u_char id[PROCTOR_AUDIT_ID_MAX];
     size_t id_len;
-    u_char rid[NGX_HTTP_PROCTOR_RID_MAX];
     size_t rid_len;
-    size_t end;    /* of its line in the batch */
-    size_t denied; /* length of the line that says so, when it was left */
-    size_t len;
-    u_char line[PROCTOR_AUDIT_LINE];
+    u_char id[PROCTOR_AUDIT_ID_MAX];
+    u_char rid[NGX_HTTP_PROCTOR_RID_MAX];
+};
+
+/* One answer that waits for its outcome. */
+
+struct ngx_http_proctor_hold_s {
+    ngx_queue_t queue;
+    ngx_http_request_t *r; /* NULL: it has ended */
+    ngx_uint_t lost;       /* in vain: the client will be told another thing */
+    size_t begin;          /* of the outcome, in the worker's buffer */
+    size_t end;
+    proctor_audit_sync_t file; /* fsync=always: the thread's while it flies;
+                                  without a descriptor: the one before it has
+                                  that */
 };
 
 /* The thread's: nothing else is touched while the task is under way. */
@@ -88,7 +103,6 @@ typedef struct {
 } ngx_http_proctor_audit_commit_t;
 
 typedef struct {
-    ngx_event_t begin; /* the next one, at the end of the loop's turn */
     ngx_queue_t waiting;
     ngx_queue_t flying; /* the thread's, while the task is under way */
     ngx_thread_task_t *task;
@@ -120,6 +134,10 @@ struct ngx_http_proctor_audit_s {
     size_t nowed;
     struct ngx_http_proctor_audit_who_s *who; /* audit_record.c's */
 
+    ngx_event_t turn;    /* of the event loop: its end */
+    ngx_queue_t held;    /* answers whose outcomes are in `lines` */
+    ngx_queue_t settled; /* answers that may go */
+
     ngx_event_t begin; /* the next batch */
     ngx_queue_t waiting;
     ngx_uint_t nwaiting;
@@ -137,30 +155,53 @@ struct ngx_http_proctor_audit_s {
 /* its request, which waits, will be resumed, refused when it was in vain */
 void ngx_http_proctor_audit_commit(
     ngx_http_proctor_audit_t *audit, ngx_http_proctor_audit_intent_t *intent);
-/* nobody waits for it any more; its line, result and status say what is to be
-   written of that */
-void ngx_http_proctor_audit_commit_leave(
-    ngx_http_proctor_audit_t *audit, ngx_http_proctor_audit_intent_t *intent);
+/* its request ends, and was denied should it not be in the file: `len` bytes at
+   the end of `lines` say so; else it ended as the intent says */
+void ngx_http_proctor_audit_commit_leave(ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_audit_intent_t *intent, size_t len);
 ngx_int_t ngx_http_proctor_audit_commit_init(
     ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
 /* the process ends, its threads have ended: what they left is settled */
 void ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit);
 
+/* ngx_http_proctor_audit_hold.c */
+
+void ngx_http_proctor_audit_hold_init(
+    ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
+/* `len` bytes of an outcome were put at the end of `lines`: NGX_AGAIN: ctx->hold
+   is set, and answer_release() will be called, later, but for a request that has
+   ended; NGX_ERROR: they are not added */
+ngx_int_t ngx_http_proctor_audit_hold(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_t *audit, size_t len);
+/* `done` bytes of `lines` were written, the others are lost */
+void ngx_http_proctor_audit_hold_written(
+    ngx_http_proctor_audit_t *audit, size_t done);
+/* all that are settled go */
+void ngx_http_proctor_audit_hold_settle(ngx_http_proctor_audit_t *audit);
+void ngx_http_proctor_audit_hold_exit(ngx_http_proctor_audit_t *audit);
+
 /* ngx_http_proctor_audit_sync.c */
 
 ngx_int_t ngx_http_proctor_audit_sync_init(
     ngx_cycle_t *cycle, ngx_http_proctor_audit_t *audit);
-/* NGX_AGAIN: ctx->hold is set, and answer_release() will be called, later, but
-   for a request that has ended; NGX_ERROR */
-ngx_int_t ngx_http_proctor_audit_sync(ngx_http_request_t *r,
-    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_t *audit);
+/* settled once what was written until now is on disk */
+void ngx_http_proctor_audit_sync_hold(
+    ngx_http_proctor_audit_t *audit, ngx_http_proctor_hold_t *hold);
+/* the next fdatasync, unless one is under way: its end asks again */
+void ngx_http_proctor_audit_sync(ngx_http_proctor_audit_t *audit);
 void ngx_http_proctor_audit_sync_exit(ngx_http_proctor_audit_t *audit);
 
 /* ngx_http_proctor_audit_outcome.c */
 
+/* what is known of how it ended */
+ngx_str_t ngx_http_proctor_audit_outcome_result(
+    const ngx_http_proctor_ctx_t *ctx);
 /* what is to be said of an intent whose request was not let through */
 void ngx_http_proctor_audit_outcome_late(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_intent_t *intent);
+/* the process ends, and nobody gave it up but that */
+void ngx_http_proctor_audit_outcome_unknown(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_t *audit);
 
 /* ngx_http_proctor_audit_record.c */
 

@@ -11,7 +11,7 @@
  * The task has a batch and a file handle of its own.  An intent whose request
  * lost patience or left is not taken out of a batch that is being written: when
  * it turns out to be in the file, its outcome is written at once; it is never
- * forwarded.
+ * forwarded.  What is needed for that moves to the heap when the request ends.
  */
 
 #include "ngx_http_proctor_audit.h"
@@ -30,6 +30,8 @@ static void ngx_http_proctor_audit_commit_settle(
     ngx_http_proctor_audit_t *audit, ngx_queue_t *settled);
 static void ngx_http_proctor_audit_commit_end(ngx_http_proctor_audit_t *audit,
     ngx_http_proctor_audit_intent_t *intent, ngx_uint_t written);
+static void ngx_http_proctor_audit_commit_move(ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_audit_intent_t *intent, const u_char *line, size_t len);
 
 
 ngx_int_t
@@ -263,8 +265,6 @@ ngx_http_proctor_audit_commit_settle(
                 ctx, NGX_HTTP_PROCTOR_AUDIT_DOWN, NULL);
         }
 
-        ngx_free(intent);
-
         ngx_http_proctor_run_resume(r); /* r may be gone */
     }
 }
@@ -296,19 +296,23 @@ ngx_http_proctor_audit_commit_end(ngx_http_proctor_audit_t *audit,
             audit, ngx_http_proctor_audit_record_late(intent, line));
 
     } else if (intent->r == NULL) {
-        ngx_memcpy(line, intent->line, intent->denied);
-        ngx_http_proctor_audit_lines_add(audit, intent->denied);
+        ngx_memcpy(line, intent->line, intent->len);
+        ngx_http_proctor_audit_lines_add(audit, intent->len);
     }
 
-    ngx_free(intent);
+    if (intent->r == NULL) {
+        ngx_free(intent);
+    }
 }
 
 
 void
-ngx_http_proctor_audit_commit_leave(
-    ngx_http_proctor_audit_t *audit, ngx_http_proctor_audit_intent_t *intent)
+ngx_http_proctor_audit_commit_leave(ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_audit_intent_t *intent, size_t len)
 {
     if (intent->flying) {
+        ngx_http_proctor_audit_commit_move(
+            audit, intent, audit->lines + audit->used, len);
         return;
     }
 
@@ -316,7 +320,36 @@ ngx_http_proctor_audit_commit_leave(
     audit->nwaiting--;
 
     (void) ngx_http_proctor_run_detach(intent->wait);
-    ngx_http_proctor_audit_commit_end(audit, intent, 0);
+    ngx_http_proctor_audit_lines_add(audit, len);
+}
+
+
+/* to the heap, in its place */
+
+static void
+ngx_http_proctor_audit_commit_move(ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_audit_intent_t *intent, const u_char *line, size_t len)
+{
+    ngx_http_proctor_audit_intent_t *left;
+
+    left = ngx_alloc(sizeof(ngx_http_proctor_audit_intent_t) + len, audit->log);
+
+    if (left != NULL) {
+        *left = *intent;
+        left->r = NULL;
+        left->len = len;
+        left->line = (u_char *) (left + 1);
+        ngx_memcpy(left->line, line, len);
+
+        ngx_queue_insert_tail(&intent->queue, &left->queue);
+
+    } else {
+        (void) ngx_http_proctor_run_detach(intent->wait);
+        ngx_log_error(NGX_LOG_ALERT, audit->log, 0,
+            "proctor audit: no memory for an outcome, it will be \"unknown\"");
+    }
+
+    ngx_queue_remove(&intent->queue);
 }
 
 
@@ -324,6 +357,7 @@ void
 ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit)
 {
     ngx_queue_t *q;
+    ngx_http_request_t *r;
     ngx_http_proctor_audit_intent_t *intent;
     ngx_http_proctor_audit_commit_t *commit = &audit->commit;
 
@@ -332,13 +366,16 @@ ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit)
         ngx_queue_remove(q);
 
         intent = ngx_queue_data(q, ngx_http_proctor_audit_intent_t, queue);
+        r = ngx_http_proctor_run_detach(intent->wait);
 
-        if (ngx_http_proctor_run_detach(intent->wait) != NULL) {
-            intent->r = NULL; /* unknown: nobody gave it up but this process */
+        if (r == NULL) {
+            ngx_http_proctor_audit_commit_end(
+                audit, intent, intent->end <= commit->done);
+
+        } else if (intent->end <= commit->done) {
+            ngx_http_proctor_audit_outcome_unknown(
+                r, ngx_http_proctor_ctx_get(r), audit);
         }
-
-        ngx_http_proctor_audit_commit_end(
-            audit, intent, intent->end <= commit->done);
     }
 
     proctor_audit_file_close(&commit->file);

@@ -1,7 +1,7 @@
 /*
- * Lines gather in the worker's buffer and leave in one write(): with the next
- * outcome, for which an answer waits, or when half of the buffer is full, or a
- * moment after the first of them came.
+ * Lines gather in the worker's buffer and leave in one write(): at the end of a
+ * turn of the event loop that has an outcome, for which an answer waits, or when
+ * half of the buffer is full, or a moment after the first of them came.
  *
  * Records of calls are lost when they cannot be written; an answer is nobody's
  * hostage for them.  Outcomes are owed until they are written: the intent is on
@@ -24,10 +24,11 @@
 
 
 static void ngx_http_proctor_audit_lines_event(ngx_event_t *ev);
+static int ngx_http_proctor_audit_lines_leave(
+    ngx_http_proctor_audit_t *audit, ngx_msec_t look);
 static int ngx_http_proctor_audit_lines_append(
-    ngx_http_proctor_audit_t *audit, size_t len, ngx_msec_t look);
-static ngx_int_t ngx_http_proctor_audit_lines_owed(
-    ngx_http_proctor_audit_t *audit);
+    ngx_http_proctor_audit_t *audit, size_t len, ngx_msec_t look, size_t *done);
+static void ngx_http_proctor_audit_lines_owed(ngx_http_proctor_audit_t *audit);
 
 
 ngx_int_t
@@ -89,42 +90,12 @@ void
 ngx_http_proctor_audit_lines_flush(ngx_http_proctor_audit_t *audit)
 {
     int rc;
-    size_t len;
 
-    (void) ngx_http_proctor_audit_lines_owed(audit);
-
-    len = audit->used;
-    audit->used = 0;
-
-    if (len == 0) {
-        return;
-    }
-
-    rc = ngx_http_proctor_audit_lines_append(
-        audit, len, NGX_HTTP_PROCTOR_AUDIT_LOOK);
+    rc = ngx_http_proctor_audit_lines_leave(
+        audit, ngx_queue_empty(&audit->held) ? NGX_HTTP_PROCTOR_AUDIT_LOOK : 1);
 
     ngx_http_proctor_audit_lines_say(audit, &audit->file,
         (rc == PROCTOR_OK) ? NULL : "records of calls are lost");
-}
-
-
-/* the beginning of the buffer; FILE was looked at less than `look` ms ago */
-
-static int
-ngx_http_proctor_audit_lines_append(
-    ngx_http_proctor_audit_t *audit, size_t len, ngx_msec_t look)
-{
-    size_t done;
-
-    if (ngx_current_msec - audit->looked < look) {
-        return proctor_audit_file_append_blindly(
-            &audit->file, (char *) audit->lines, len, &done);
-    }
-
-    audit->looked = ngx_current_msec;
-
-    return proctor_audit_file_append(
-        &audit->file, (char *) audit->lines, len, &done);
 }
 
 
@@ -135,21 +106,60 @@ ngx_int_t
 ngx_http_proctor_audit_lines_write(ngx_http_proctor_audit_t *audit, size_t len)
 {
     int rc;
-    size_t before;
 
-    before = audit->used;
-    audit->used = 0;
+    audit->used += len;
 
-    rc = ngx_http_proctor_audit_lines_owed(audit);
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_proctor_audit_lines_append(audit, before + len, 1);
-    }
+    rc = ngx_http_proctor_audit_lines_leave(audit, 1);
 
     ngx_http_proctor_audit_lines_say(audit, &audit->file,
         (rc == PROCTOR_OK) ? NULL : "durable operations suffer from it");
 
     return (rc == PROCTOR_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* What is owed, then all that gathered, which stays where it is until something
+   is put there: who lost a line may still read it. */
+
+static int
+ngx_http_proctor_audit_lines_leave(
+    ngx_http_proctor_audit_t *audit, ngx_msec_t look)
+{
+    int rc;
+    size_t len, done;
+
+    ngx_http_proctor_audit_lines_owed(audit);
+
+    len = audit->used;
+    audit->used = 0;
+
+    if (len == 0) {
+        return PROCTOR_OK;
+    }
+
+    rc = ngx_http_proctor_audit_lines_append(audit, len, look, &done);
+
+    ngx_http_proctor_audit_hold_written(audit, done);
+
+    return rc;
+}
+
+
+/* FILE was looked at less than `look` ms ago */
+
+static int
+ngx_http_proctor_audit_lines_append(
+    ngx_http_proctor_audit_t *audit, size_t len, ngx_msec_t look, size_t *done)
+{
+    if (ngx_current_msec - audit->looked < look) {
+        return proctor_audit_file_append_blindly(
+            &audit->file, (char *) audit->lines, len, done);
+    }
+
+    audit->looked = ngx_current_msec;
+
+    return proctor_audit_file_append(
+        &audit->file, (char *) audit->lines, len, done);
 }
 
 
@@ -166,23 +176,20 @@ ngx_http_proctor_audit_lines_settle(ngx_http_proctor_audit_t *audit, size_t len)
 }
 
 
-static ngx_int_t
+static void
 ngx_http_proctor_audit_lines_owed(ngx_http_proctor_audit_t *audit)
 {
-    int rc;
     size_t done;
 
     if (audit->nowed == 0) {
-        return NGX_OK;
+        return;
     }
 
-    rc = proctor_audit_file_append(
+    (void) proctor_audit_file_append(
         &audit->file, (char *) audit->owed, audit->nowed, &done);
 
     ngx_memmove(audit->owed, audit->owed + done, audit->nowed - done);
     audit->nowed -= done;
-
-    return (rc == PROCTOR_OK) ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -10,8 +10,6 @@
 #include "ngx_http_proctor_audit.h"
 
 
-static ngx_str_t ngx_http_proctor_audit_outcome_result(
-    const ngx_http_proctor_ctx_t *ctx);
 static ngx_http_proctor_ctx_t *ngx_http_proctor_audit_outcome_ctx(
     ngx_http_request_t *r);
 static void ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
@@ -24,7 +22,6 @@ ngx_http_proctor_audit_answer(
 {
     size_t len;
     u_char *line;
-    ngx_int_t rc;
     ngx_str_t result;
     ngx_http_proctor_audit_t *audit;
     ngx_http_proctor_main_conf_t *mcf;
@@ -45,28 +42,13 @@ ngx_http_proctor_audit_answer(
 
     ngx_http_proctor_audit_stream(audit, ctx, line, len);
 
-    if (ngx_http_proctor_audit_lines_write(audit, len) == NGX_OK) {
-
-        if (audit->conf->fsync != NGX_HTTP_PROCTOR_AUDIT_ALWAYS) {
-            return NGX_OK;
-        }
-
-        return (ngx_http_proctor_audit_sync(r, ctx, audit) == NGX_AGAIN)
-                   ? NGX_AGAIN
-                   : ngx_http_proctor_audit_lost(r, ctx);
+    if (ngx_http_proctor_audit_hold(r, ctx, audit, len) == NGX_AGAIN) {
+        return NGX_AGAIN;
     }
 
-    rc = ngx_http_proctor_audit_lost(r, ctx);
+    ngx_http_proctor_audit_lines_settle(audit, len);
 
-    if (rc != NGX_OK) {
-        r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
-        line = ngx_http_proctor_audit_lines_room(audit);
-        len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
-    }
-
-    ngx_http_proctor_audit_lines_owe(audit, line, len);
-
-    return rc;
+    return ngx_http_proctor_audit_lost(r, ctx);
 }
 
 
@@ -83,7 +65,7 @@ ngx_http_proctor_audit_lost(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 
 /* What the upstream said is how it ended, whatever the client is told. */
 
-static ngx_str_t
+ngx_str_t
 ngx_http_proctor_audit_outcome_result(const ngx_http_proctor_ctx_t *ctx)
 {
     ngx_uint_t status;
@@ -171,17 +153,17 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
     static ngx_str_t gone = ngx_string("client_gone");
     static ngx_str_t unknown = ngx_string("unknown");
 
+    line = ngx_http_proctor_audit_lines_room(audit);
+
     if (ctx->audit == NGX_HTTP_PROCTOR_AUDIT_WAITING) {
         ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
         ctx->intent = NULL;
 
         ngx_http_proctor_audit_outcome_late(r, ctx, intent);
-        intent->r = NULL;
-        intent->denied =
-            ngx_http_proctor_audit_record_call(r, ctx, intent->line);
-        ngx_http_proctor_audit_stream(audit, ctx, intent->line, intent->denied);
+        len = ngx_http_proctor_audit_record_call(r, ctx, line);
 
-        ngx_http_proctor_audit_commit_leave(audit, intent);
+        ngx_http_proctor_audit_stream(audit, ctx, line, len);
+        ngx_http_proctor_audit_commit_leave(audit, intent, len);
         return;
     }
 
@@ -193,7 +175,6 @@ ngx_http_proctor_audit_outcome_leave(ngx_http_request_t *r,
 
     ctx->audit = NGX_HTTP_PROCTOR_AUDIT_SETTLED;
 
-    line = ngx_http_proctor_audit_lines_room(audit);
     len = ngx_http_proctor_audit_record_outcome(r, ctx, &result, line);
 
     ngx_http_proctor_audit_stream(audit, ctx, line, len);
@@ -205,13 +186,38 @@ void
 ngx_http_proctor_audit_outcome_late(ngx_http_request_t *r,
     ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_intent_t *intent)
 {
+    ngx_http_proctor_main_conf_t *mcf;
+
     static ngx_str_t gone = ngx_string("client_gone");
     static ngx_str_t timeout = ngx_string("timeout");
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
+
+    intent->id_len = proctor_audit_id(
+        (char *) intent->id, mcf->worker->audit->id, ctx->intent_id);
+    intent->rid_len = ctx->rid.len;
+    ngx_memcpy(intent->rid, ctx->rid.data, ctx->rid.len);
 
     intent->result =
         (ctx->refusal.code == NGX_HTTP_PROCTOR_FINE) ? gone : timeout;
     intent->reason = ngx_http_proctor_variable_reason(ctx);
     intent->status = r->headers_out.status;
+}
+
+
+void
+ngx_http_proctor_audit_outcome_unknown(ngx_http_request_t *r,
+    ngx_http_proctor_ctx_t *ctx, ngx_http_proctor_audit_t *audit)
+{
+    size_t len;
+    u_char *line;
+
+    static ngx_str_t unknown = ngx_string("unknown");
+
+    line = ngx_http_proctor_audit_lines_room(audit);
+    len = ngx_http_proctor_audit_record_outcome(r, ctx, &unknown, line);
+
+    ngx_http_proctor_audit_lines_settle(audit, len);
 }
 
 

@@ -3,33 +3,21 @@
  *
  * The outcome is in the file by then; what it waits for is a fdatasync in the
  * thread pool, one at a time, for all answers that gathered while the last one
- * took its time.  The event loop goes on meanwhile.  An answer that waits is
- * held in our two filters (answer_hold.c).
+ * took its time.  The event loop goes on meanwhile.
  *
- * Who holds is on the heap, in one of two queues, and freed when it leaves
- * both: its request may end before, and then `r` is NULL.  Each knows which file
- * its outcome is in, for FILE may be moved meanwhile.
+ * Each that holds knows which file its outcome is in, for FILE may be moved
+ * meanwhile.
  */
 
 #include "ngx_http_proctor_audit.h"
 
 
-struct ngx_http_proctor_hold_s {
-    ngx_queue_t queue;
-    ngx_http_request_t *r;
-    proctor_audit_sync_t file; /* the thread's while it flies; without a
-                                  descriptor: the one before it has that */
-};
-
-
-static void ngx_http_proctor_audit_sync_event(ngx_event_t *ev);
 static void ngx_http_proctor_audit_sync_work(void *data, ngx_log_t *log);
 static void ngx_http_proctor_audit_sync_done(ngx_event_t *ev);
-static ngx_int_t ngx_http_proctor_audit_sync_hold(
+static void ngx_http_proctor_audit_sync_end(
     ngx_http_proctor_audit_t *audit, ngx_http_proctor_hold_t *hold);
-static void ngx_http_proctor_audit_sync_settle(
-    ngx_http_proctor_audit_t *audit, ngx_queue_t *settled);
-static void ngx_http_proctor_audit_sync_gone(void *data);
+static ngx_int_t ngx_http_proctor_audit_sync_begin(
+    ngx_http_proctor_audit_t *audit, ngx_http_proctor_hold_t *hold);
 
 
 ngx_int_t
@@ -49,10 +37,6 @@ ngx_http_proctor_audit_sync_init(
     sync->task->event.handler = ngx_http_proctor_audit_sync_done;
     sync->task->event.log = cycle->log;
 
-    sync->begin.handler = ngx_http_proctor_audit_sync_event;
-    sync->begin.data = audit;
-    sync->begin.log = cycle->log;
-
     ngx_queue_init(&sync->waiting);
     ngx_queue_init(&sync->flying);
 
@@ -60,46 +44,25 @@ ngx_http_proctor_audit_sync_init(
 }
 
 
-ngx_int_t
-ngx_http_proctor_audit_sync(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
-    ngx_http_proctor_audit_t *audit)
+void
+ngx_http_proctor_audit_sync_hold(
+    ngx_http_proctor_audit_t *audit, ngx_http_proctor_hold_t *hold)
 {
-    ngx_http_cleanup_t *cln;
-    ngx_http_proctor_hold_t *hold;
+    ngx_http_proctor_audit_sync_t *sync = &audit->sync;
 
-    cln = ngx_http_cleanup_add(r, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
+    if (ngx_http_proctor_audit_sync_begin(audit, hold) == NGX_OK) {
+        ngx_queue_insert_tail(&sync->waiting, &hold->queue);
+
+    } else {
+        ngx_http_proctor_audit_sync_end(audit, hold);
     }
-
-    hold = ngx_alloc(sizeof(ngx_http_proctor_hold_t), r->connection->log);
-    if (hold == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_proctor_audit_sync_hold(audit, hold) != NGX_OK) {
-        ngx_free(hold);
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_http_proctor_audit_sync_gone;
-    cln->data = ctx;
-
-    hold->r = r;
-    ctx->hold = hold;
-
-    if (!audit->sync.begin.posted) {
-        ngx_post_event(&audit->sync.begin, &ngx_posted_events);
-    }
-
-    return NGX_AGAIN;
 }
 
 
-/* at the end of those that wait */
+/* behind those that wait, whose file is the same but after a move */
 
 static ngx_int_t
-ngx_http_proctor_audit_sync_hold(
+ngx_http_proctor_audit_sync_begin(
     ngx_http_proctor_audit_t *audit, ngx_http_proctor_hold_t *hold)
 {
     ngx_http_proctor_hold_t *last;
@@ -112,22 +75,18 @@ ngx_http_proctor_audit_sync_hold(
         && proctor_audit_sync_covers(&last->file, &audit->file)) {
         hold->file = last->file;
         hold->file.fd = -1;
-
-    } else if (proctor_audit_sync_begin(&hold->file, &audit->file)
-               != PROCTOR_OK) {
-        return NGX_ERROR;
+        return NGX_OK;
     }
 
-    ngx_queue_insert_tail(&sync->waiting, &hold->queue);
-
-    return NGX_OK;
+    return (proctor_audit_sync_begin(&hold->file, &audit->file) == PROCTOR_OK)
+               ? NGX_OK
+               : NGX_ERROR;
 }
 
 
-static void
-ngx_http_proctor_audit_sync_event(ngx_event_t *ev)
+void
+ngx_http_proctor_audit_sync(ngx_http_proctor_audit_t *audit)
 {
-    ngx_http_proctor_audit_t *audit = ev->data;
     ngx_http_proctor_audit_sync_t *sync = &audit->sync;
 
     if (ngx_queue_empty(&sync->waiting) || !ngx_queue_empty(&sync->flying)) {
@@ -177,67 +136,45 @@ ngx_http_proctor_audit_sync_work(void *data, ngx_log_t *log)
 static void
 ngx_http_proctor_audit_sync_done(ngx_event_t *ev)
 {
-    ngx_queue_t settled;
+    ngx_queue_t *q, synced;
     ngx_http_proctor_audit_t *audit = ev->data;
     ngx_http_proctor_audit_sync_t *sync = &audit->sync;
 
-    ngx_queue_init(&settled);
-    ngx_queue_add(&settled, &sync->flying);
+    ngx_queue_init(&synced);
+    ngx_queue_add(&synced, &sync->flying);
     ngx_queue_init(&sync->flying);
 
-    if (!ngx_queue_empty(&sync->waiting) && !sync->begin.posted) {
-        ngx_post_event(&sync->begin, &ngx_posted_events);
+    ngx_http_proctor_audit_sync(audit);
+
+    while (!ngx_queue_empty(&synced)) {
+        q = ngx_queue_head(&synced);
+        ngx_queue_remove(q);
+        ngx_http_proctor_audit_sync_end(
+            audit, ngx_queue_data(q, ngx_http_proctor_hold_t, queue));
     }
 
-    ngx_http_proctor_audit_sync_settle(audit, &settled);
+    ngx_http_proctor_audit_hold_settle(audit);
 }
 
 
-/* An answer that goes on may end other requests of its connection: each hold
-   knows whether its own is still there. */
-
 static void
-ngx_http_proctor_audit_sync_settle(
-    ngx_http_proctor_audit_t *audit, ngx_queue_t *settled)
+ngx_http_proctor_audit_sync_end(
+    ngx_http_proctor_audit_t *audit, ngx_http_proctor_hold_t *hold)
 {
     int rc;
-    ngx_queue_t *q;
-    ngx_http_request_t *r;
-    ngx_http_proctor_ctx_t *ctx;
-    ngx_http_proctor_hold_t *hold;
 
-    while (!ngx_queue_empty(settled)) {
-        q = ngx_queue_head(settled);
-        ngx_queue_remove(q);
+    rc = proctor_audit_sync_end(&hold->file, &audit->file);
 
-        hold = ngx_queue_data(q, ngx_http_proctor_hold_t, queue);
-        r = hold->r;
+    ngx_http_proctor_audit_lines_say(audit, &audit->file,
+        (rc == PROCTOR_OK) ? NULL : "outcomes of calls are lost");
 
-        rc = proctor_audit_sync_end(&hold->file, &audit->file);
-        ngx_free(hold);
-
-        ngx_http_proctor_audit_lines_say(audit, &audit->file,
-            (rc == PROCTOR_OK) ? NULL : "outcomes of calls are lost");
-
-        if (r != NULL) {
-            ctx = ngx_http_get_module_ctx(r, ngx_http_proctor_module);
-            ctx->hold = NULL;
-            ngx_http_proctor_answer_release(
-                r, ctx, rc != PROCTOR_OK); /* r may be gone */
-        }
+    if (rc != PROCTOR_OK && hold->r != NULL) {
+        hold->lost = ngx_http_proctor_audit_lost(
+                         hold->r, ngx_http_proctor_ctx_get(hold->r))
+                     == NGX_DECLINED;
     }
-}
 
-
-static void
-ngx_http_proctor_audit_sync_gone(void *data)
-{
-    ngx_http_proctor_ctx_t *ctx = data;
-
-    if (ctx->hold != NULL) {
-        ctx->hold->r = NULL;
-        ctx->hold = NULL;
-    }
+    ngx_queue_insert_tail(&audit->settled, &hold->queue);
 }
 
 
@@ -257,7 +194,7 @@ ngx_http_proctor_audit_sync_exit(ngx_http_proctor_audit_t *audit)
         ngx_queue_remove(q);
 
         hold = ngx_queue_data(q, ngx_http_proctor_hold_t, queue);
-        (void) proctor_audit_sync_end(&hold->file, &audit->file);
-        ngx_free(hold);
+        hold->r = NULL;
+        ngx_http_proctor_audit_sync_end(audit, hold);
     }
 }

@@ -33,6 +33,8 @@ ngx_http_proctor_audit_worker_create(
 
     ngx_http_proctor_audit_zone_load(audit->conf);
 
+    ngx_http_proctor_audit_hold_init(cycle, audit);
+
     if (ngx_http_proctor_audit_record_init(cycle, audit) != NGX_OK
         || ngx_http_proctor_audit_lines_init(cycle, audit) != NGX_OK
         || ngx_http_proctor_audit_commit_init(cycle, audit) != NGX_OK
@@ -87,8 +89,9 @@ void
 ngx_http_proctor_audit_worker_destroy(ngx_http_proctor_audit_t *audit)
 {
     ngx_http_proctor_audit_commit_exit(audit);
-    ngx_http_proctor_audit_sync_exit(audit);
     ngx_http_proctor_audit_lines_flush(audit);
+    ngx_http_proctor_audit_sync_exit(audit);
+    ngx_http_proctor_audit_hold_exit(audit);
     ngx_http_proctor_audit_seal_exit(audit);
 
     proctor_audit_file_close(&audit->file);

@@ -283,7 +283,7 @@ struct ngx_http_proctor_ctx_s {
                                       an error page; NULL: not asked */
     ngx_uint_t nlent;              /* 0: nothing was ever lent */
 
-    ngx_http_proctor_hold_t *hold; /* the answer waits for the disk */
+    ngx_http_proctor_hold_t *hold; /* the answer waits for its outcome */
     ngx_chain_t *kept;             /* its body, as it came meanwhile */
 
     ngx_http_proctor_answer_e answer;

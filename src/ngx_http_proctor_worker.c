@@ -8,6 +8,10 @@
 #include <openssl/rand.h>
 
 
+#define NGX_HTTP_PROCTOR_WORKER_HEAP (1024 * 1024)
+
+
+static void ngx_http_proctor_worker_warm(ngx_log_t *log);
 static ngx_http_proctor_worker_t *ngx_http_proctor_worker_create(
     ngx_cycle_t *cycle, ngx_http_proctor_main_conf_t *mcf);
 
@@ -27,6 +31,8 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     if (mcf == NULL) {
         return NGX_OK;
     }
+
+    ngx_http_proctor_worker_warm(cycle->log);
 
     worker = ngx_http_proctor_worker_create(cycle, mcf);
     if (worker == NULL) {
@@ -58,6 +64,26 @@ ngx_http_proctor_worker_init(ngx_cycle_t *cycle)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * glibc gives 128 KB at the end of the heap back to the kernel as soon as they
+ * are free, and gets them anew, page by page: when calls that waited for one
+ * fdatasync end together, a page fault for each of them.  What it keeps is
+ * twice the largest block that was ever freed.
+ */
+
+static void
+ngx_http_proctor_worker_warm(ngx_log_t *log)
+{
+    void *p;
+
+    p = ngx_alloc(NGX_HTTP_PROCTOR_WORKER_HEAP, log);
+
+    if (p != NULL) {
+        ngx_free(p);
+    }
 }
 
 
