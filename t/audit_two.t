@@ -100,4 +100,38 @@ sub holds {
     $_->stop for $one, $other;
 }
 
+
+# Each has a key of its own, as when a gateway's is changed: who knows both finds
+# one trail that is whole; who knows one is told whose word is missing.
+{
+    my $one = Proctor::Test::Trail::fixture;
+    my $other = Proctor::Test::Trail::fixture(dir => $one->home,
+        audit_options =>
+            sub { "key=$_[0]{home}/audit.key origin=gw.other checkpoint=100ms" });
+    $one->write_file('both.vkey',
+        join '', map { slurp("$_->{home}/audit.vkey") } $one, $other);
+    my $verify = sub {
+        my ($keys) = @_;
+        my $command = Proctor::Test::Trail::command();
+        my $text = qx{$command audit verify $one->{trail} --key $keys 2>&1};
+        return ($? >> 8, $text);
+    };
+    $_->sandbox->behave({ %$ok }) for $one, $other;
+
+    is call($_)->{status}, 200, 'keys of their own: a call' for $one, $other;
+    is((Proctor::Test::Trail::whole($one))[0], 0, '... the first one seals');
+    $one->stop;
+    is call($other)->{status}, 200, '... then the other';
+    wait_until('a checkpoint of its own',
+        sub { slurp("$one->{trail}.checkpoints") =~ /gw\.other/ });
+
+    my ($status, $text) = $verify->("$one->{home}/both.vkey");
+    is $status, 0, '... with both keys it is whole' or diag $text;
+    ($status, $text) = $verify->("$one->{home}/audit.vkey");
+    is $status, 1, '... with one it is not';
+    like $text, qr/checkpoint \d+ is not signed by a key that was given/,
+        '... and says why';
+    $other->stop;
+}
+
 done_testing;
