@@ -349,6 +349,9 @@ ngx_http_proctor_answer_body(ngx_http_request_t *r, ngx_chain_t *in)
         }
 
         break;
+
+    case NGX_HTTP_PROCTOR_BROKEN:
+        return NGX_ERROR;
     }
 
     return ngx_http_proctor_answer_out(r, in);

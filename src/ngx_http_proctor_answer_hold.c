@@ -49,12 +49,13 @@ ngx_http_proctor_answer_release(
 
     r->buffered &= ~NGX_HTTP_PROCTOR_BUFFERED;
 
-    if (ngx_http_proctor_answer_hold_end(r, ctx, lost) == NGX_OK) {
-        r->write_event_handler(r); /* whoever waited for a slow client */
+    /* an error is told to whoever sends next: he has an upstream to end, too */
 
-    } else {
-        ngx_http_finalize_request(r, NGX_ERROR);
+    if (ngx_http_proctor_answer_hold_end(r, ctx, lost) != NGX_OK) {
+        ctx->answer = NGX_HTTP_PROCTOR_BROKEN;
     }
+
+    r->write_event_handler(r); /* whoever waited for a slow client */
 
     ngx_http_run_posted_requests(c); /* r may be gone */
 }

@@ -116,7 +116,8 @@ typedef enum {
     NGX_HTTP_PROCTOR_AS_IT_IS = 0, /* the answer's body is passed on */
     NGX_HTTP_PROCTOR_REPLACE,      /* ctx->reply goes out in its place */
     NGX_HTTP_PROCTOR_REPLACED,
-    NGX_HTTP_PROCTOR_LINKS /* goes through the link rewriter */
+    NGX_HTTP_PROCTOR_LINKS, /* goes through the link rewriter */
+    NGX_HTTP_PROCTOR_BROKEN /* it could not be sent: nothing more can */
 } ngx_http_proctor_answer_e;
 
 /* How much of a durable operation is in the trail; others stay at NONE. */

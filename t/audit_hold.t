@@ -144,6 +144,19 @@ for my $fsync ('group', 'always', 'never') {
     recovers($t, $fsync);
     is_deeply [map { scalar @$_ } outcomes($t, @calls)], [(1) x $n],
         '... one outcome for each, those who left too';
+    # a client that has left before the rest of its answer comes
+    $t->sandbox->clear;
+    $t->sandbox->behave({ status => 200, body => 'x' x 200_000, hold => 'here',
+        pace => { bytes => 4096, every => 0.001 } });
+    my $call = [$t->connect, Proctor::Test::rid()];
+    $call->[0]->send($t->bytes(DELETE => "$base/exp_1/", key => 'admin',
+        rid => $call->[1]));
+    $t->sandbox->wait(held => 1);
+    $call->[0]->reset;
+    $t->sandbox->release('here');
+    wait_until('its outcome', sub { (outcomes($t, $call))[0][0] });
+    recovers($t, $fsync);
+    is join(' ', $t->nginx->workers), $worker, '... by the same worker';
     whole($t, $fsync);
 
     $t->stop;

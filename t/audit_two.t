@@ -108,11 +108,11 @@ sub holds {
     my $other = Proctor::Test::Trail::fixture(dir => $one->home,
         audit_options =>
             sub { "key=$_[0]{home}/audit.key origin=gw.other checkpoint=100ms" });
-    $one->write_file('both.vkey',
-        join '', map { slurp("$_->{home}/audit.vkey") } $one, $other);
+    my $command = Proctor::Test::Trail::command();
+    $one->write_file('both.vkey', slurp("$one->{home}/audit.vkey")
+        . qx{$command audit key $other->{home}/audit.key gw.other});
     my $verify = sub {
         my ($keys) = @_;
-        my $command = Proctor::Test::Trail::command();
         my $text = qx{$command audit verify $one->{trail} --key $keys 2>&1};
         return ($? >> 8, $text);
     };
