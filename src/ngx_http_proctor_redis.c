@@ -14,7 +14,8 @@
  * Only READY takes calls, so the state is the circuit breaker, too: a server
  * that hangs costs the calls that were under way their deadline, and after
  * that only our own probes.  Both timers wait for a random part of a time that
- * doubles, so that gateways do not come back all at once.
+ * doubles, so that gateways do not come back all at once.  Of several addresses
+ * each is tried before anything waits (redis_role.c).
  *
  * Everything that ends a connection happens in a posted event (doom) or after
  * hiredis returned (lost), never below somebody who still uses it.
@@ -30,6 +31,7 @@
 
 static void ngx_http_proctor_redis_retry(ngx_event_t *ev);
 static void ngx_http_proctor_redis_connect(ngx_http_proctor_redis_t *redis);
+static void ngx_http_proctor_redis_served(ngx_http_proctor_redis_t *redis);
 
 
 static const char *ngx_http_proctor_redis_states[] = {
@@ -73,6 +75,7 @@ ngx_http_proctor_redis_create(
     redis->handshake.data = redis;
     redis->probe.handler = ngx_http_proctor_redis_pong;
     redis->probe.data = redis;
+    ngx_http_proctor_redis_role_init(redis);
 
     if (ngx_http_proctor_redis_reply_init(redis) != NGX_OK) {
         return NULL;
@@ -107,6 +110,10 @@ ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis)
     if (redis->retry.posted) {
         ngx_delete_posted_event(&redis->retry);
     }
+
+    if (redis->watch.timer_set) {
+        ngx_del_timer(&redis->watch);
+    }
 }
 
 
@@ -134,6 +141,7 @@ ngx_http_proctor_redis_view(
     view->word = ngx_http_proctor_redis_states[redis->state];
     view->reason = redis->reason;
     view->name = redis->conf->name;
+    view->at = *ngx_http_proctor_redis_name(redis);
     view->pending = redis->pending;
     view->stats = &redis->stats;
 }
@@ -143,6 +151,13 @@ const char *
 ngx_http_proctor_redis_run(const ngx_http_proctor_redis_t *redis)
 {
     return redis->run;
+}
+
+
+const ngx_str_t *
+ngx_http_proctor_redis_name(const ngx_http_proctor_redis_t *redis)
+{
+    return &redis->at->name;
 }
 
 
@@ -177,14 +192,14 @@ ngx_http_proctor_redis_retry(ngx_event_t *ev)
 static void
 ngx_http_proctor_redis_connect(ngx_http_proctor_redis_t *redis)
 {
-    const ngx_http_proctor_redis_peer_t *peer;
-
-    peer = &redis->conf->peers[redis->peer];
+    redis->at = &redis->conf->peers[redis->peer];
     redis->peer = (redis->peer + 1) % redis->conf->npeers;
+    redis->tried++;
+    redis->greeting = 1;
 
     redis->stats.connects++;
 
-    if (ngx_http_proctor_redis_event_open(redis, peer) != NGX_OK) {
+    if (ngx_http_proctor_redis_event_open(redis, redis->at) != NGX_OK) {
         ngx_http_proctor_redis_lost(redis);
         return;
     }
@@ -213,12 +228,17 @@ ngx_http_proctor_redis_ready(ngx_http_proctor_redis_t *redis)
     redis->explained = 0;
     redis->ready_since = ngx_current_msec;
     redis->ill = 0;
+    redis->greeting = 0;
+    redis->again = 0;
+    redis->alone = 0;
+
+    ngx_http_proctor_redis_role_watch(redis);
 
     if (redis->said != NGX_HTTP_PROCTOR_REDIS_REPLY) {
         redis->said = NGX_HTTP_PROCTOR_REDIS_REPLY;
 
         ngx_log_error(NGX_LOG_WARN, redis->log, 0, "proctor redis: %V is back",
-            &redis->conf->name);
+            ngx_http_proctor_redis_name(redis));
     }
 }
 
@@ -299,7 +319,18 @@ ngx_http_proctor_redis_lost(ngx_http_proctor_redis_t *redis)
     }
 
     ngx_http_proctor_redis_say(redis, status);
-    ngx_http_proctor_redis_later(redis);
+    ngx_http_proctor_redis_served(redis);
+
+    if (ngx_http_proctor_redis_role_next(redis)) {
+        if (redis->retry.timer_set) {
+            ngx_del_timer(&redis->retry);
+        }
+
+        ngx_post_event(&redis->retry, &ngx_posted_events);
+
+    } else {
+        ngx_http_proctor_redis_later(redis);
+    }
 
     ngx_http_proctor_redis_op_lose(redis);
     ngx_http_proctor_redis_op_deliver(redis);
@@ -310,6 +341,10 @@ void
 ngx_http_proctor_redis_say(
     ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_status_e status)
 {
+    if (redis->greeting && ngx_http_proctor_redis_role_more(redis)) {
+        return; /* the next address may be the one */
+    }
+
     if (redis->said == status
         || (redis->said != NGX_HTTP_PROCTOR_REDIS_REPLY
             && status <= NGX_HTTP_PROCTOR_REDIS_DOWN)) {
@@ -324,11 +359,9 @@ ngx_http_proctor_redis_say(
 }
 
 
-/*
- * A server that served for a while is soon asked again.  A wait that has begun
- * goes on: it was a probe's, and becomes the next connection's when this one
- * ends meanwhile, or who is given up late would be asked again later still.
- */
+/* A wait that has begun goes on: it was a probe's, and becomes the next
+   connection's when this one ends meanwhile, or who is given up late would be
+   asked again later still. */
 
 void
 ngx_http_proctor_redis_later(ngx_http_proctor_redis_t *redis)
@@ -339,13 +372,7 @@ ngx_http_proctor_redis_later(ngx_http_proctor_redis_t *redis)
         return;
     }
 
-    if (redis->ready_since != 0
-        && ngx_current_msec - redis->ready_since
-               > NGX_HTTP_PROCTOR_REDIS_BACKOFF_MAX) {
-        redis->backoff = NGX_HTTP_PROCTOR_REDIS_BACKOFF_MIN;
-    }
-
-    redis->ready_since = 0;
+    ngx_http_proctor_redis_served(redis);
 
     wait =
         redis->backoff / 2 + (ngx_msec_t) ngx_random() % (redis->backoff / 2);
@@ -354,4 +381,21 @@ ngx_http_proctor_redis_later(ngx_http_proctor_redis_t *redis)
         ngx_min(redis->backoff * 2, NGX_HTTP_PROCTOR_REDIS_BACKOFF_MAX);
 
     ngx_add_timer(&redis->retry, wait);
+}
+
+
+/* A server that served for a while is soon asked again, and begins a round.
+   One that only ever greets must not, or we would go round and round. */
+
+static void
+ngx_http_proctor_redis_served(ngx_http_proctor_redis_t *redis)
+{
+    if (redis->ready_since != 0
+        && ngx_current_msec - redis->ready_since
+               > NGX_HTTP_PROCTOR_REDIS_BACKOFF_MAX) {
+        redis->backoff = NGX_HTTP_PROCTOR_REDIS_BACKOFF_MIN;
+        redis->tried = 0;
+    }
+
+    redis->ready_since = 0;
 }

@@ -4,6 +4,8 @@
  *     redis.c        the states, and when to connect
  *     redis_health.c what silence and errors mean; the probe
  *     redis_greet.c  the handshake
+ *     redis_peer.c   the addresses
+ *     redis_role.c   which of several servers is the master
  *     redis_start.c  the first one, which the worker waits for
  *     redis_op.c     operations: sent, answered, late, lost
  *     redis_write.c  commands as bytes
@@ -44,6 +46,7 @@ struct ngx_http_proctor_redis_script_s {
 };
 
 typedef struct {
+    ngx_str_t name; /* as it was written, or what that stands for */
     char *host;     /* a numeric address, or a path */
     in_port_t port; /* 0: a unix socket */
 } ngx_http_proctor_redis_peer_t;
@@ -105,11 +108,17 @@ struct ngx_http_proctor_redis_s {
     ngx_http_proctor_redis_state_e state;
     char reason[NGX_HTTP_PROCTOR_REDIS_REASON]; /* until it is ready */
     char run[NGX_HTTP_PROCTOR_REDIS_RUN];       /* the server's, once it is */
+    char history[NGX_HTTP_PROCTOR_REDIS_RUN];   /* what of that is its role's */
 
     /* the connection; OFF with a context: it is about to be closed */
     struct redisAsyncContext *ac;
     ngx_connection_t *connection;
-    ngx_uint_t peer; /* the address whose turn it is */
+    const ngx_http_proctor_redis_peer_t *at;
+    ngx_uint_t peer;       /* the address whose turn it is */
+    ngx_uint_t tried;      /* addresses of this round */
+    unsigned greeting : 1; /* it was not ready since it was opened */
+    unsigned again : 1;    /* this round met a master without a replica */
+    unsigned alone : 1;    /* ... and this one takes it */
     unsigned writing : 1;
     unsigned explained : 1; /* `reason` is this connection's */
 
@@ -131,7 +140,9 @@ struct ngx_http_proctor_redis_s {
     ngx_event_t retry; /* connects when OFF, probes when SUSPECT */
     ngx_msec_t backoff;
     ngx_msec_t ready_since;
-    ngx_uint_t ill; /* LOADING or BUSY, in a row */
+    ngx_uint_t ill;    /* LOADING or BUSY, in a row */
+    ngx_event_t watch; /* asks a master among several if it still is */
+    ngx_http_proctor_redis_call_t asked;
     ngx_http_proctor_redis_call_t handshake;
     ngx_http_proctor_redis_call_t probe;
     ngx_http_proctor_redis_status_e said; /* why, as last logged; REPLY: none */
@@ -156,6 +167,9 @@ void ngx_http_proctor_redis_explain(
 void ngx_http_proctor_redis_doom(ngx_http_proctor_redis_t *redis,
     ngx_http_proctor_redis_status_e status, const char *fmt, ...);
 void ngx_http_proctor_redis_connected(ngx_http_proctor_redis_t *redis);
+/* the server of this connection, or of the last one */
+const ngx_str_t *ngx_http_proctor_redis_name(
+    const ngx_http_proctor_redis_t *redis);
 /* all was as it should be */
 void ngx_http_proctor_redis_ready(ngx_http_proctor_redis_t *redis);
 
@@ -189,6 +203,33 @@ ngx_int_t ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis);
 void ngx_http_proctor_redis_greeted(void *data,
     ngx_http_proctor_redis_status_e status,
     const ngx_http_proctor_redis_reply_t *replies);
+
+/* ngx_http_proctor_redis_peer.c */
+
+/* how many of the directive's arguments are addresses: one at least */
+ngx_uint_t ngx_http_proctor_redis_peers_count(const ngx_conf_t *cf);
+/* NGX_ERROR: an address is none, and that was said */
+ngx_int_t ngx_http_proctor_redis_peers(
+    ngx_conf_t *cf, ngx_http_proctor_redis_conf_t *redis, ngx_uint_t n);
+
+/* ngx_http_proctor_redis_role.c */
+
+void ngx_http_proctor_redis_role_init(ngx_http_proctor_redis_t *redis);
+/* what to ask a server */
+void ngx_http_proctor_redis_role_ask(ngx_http_proctor_redis_command_t *command);
+/* NGX_DECLINED: it is not the one, and is doomed */
+ngx_int_t ngx_http_proctor_redis_role(ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_reply_t *reply);
+/* what INFO server and that question were answered becomes redis->run */
+void ngx_http_proctor_redis_role_run(ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_reply_t *server,
+    const ngx_http_proctor_redis_reply_t *replication);
+/* 1: should this address fail, another is tried at once; next() does so */
+ngx_uint_t ngx_http_proctor_redis_role_more(
+    const ngx_http_proctor_redis_t *redis);
+ngx_uint_t ngx_http_proctor_redis_role_next(ngx_http_proctor_redis_t *redis);
+/* it is ready: it is asked again after a while */
+void ngx_http_proctor_redis_role_watch(ngx_http_proctor_redis_t *redis);
 
 /* ngx_http_proctor_redis_start.c */
 

@@ -113,7 +113,8 @@ typedef struct {
     ngx_http_proctor_redis_state_e state;
     const char *word; /* of the state */
     const char *reason;
-    ngx_str_t name;
+    ngx_str_t name; /* of all servers */
+    ngx_str_t at;   /* that is, or was, connected */
     ngx_uint_t pending;
     const ngx_http_proctor_redis_stats_t *stats;
 } ngx_http_proctor_redis_view_t;

@@ -1,16 +1,14 @@
 /*
  * The proctor_redis directive, and the scripts that the steps register.
  *
- * Called while nginx reads its configuration.  Host names are resolved here,
- * because at run time nothing may wait for a name server.  All is in cf->pool;
- * the password is wiped when that goes.
+ * Called while nginx reads its configuration; redis_peer.c has the addresses.
+ * All is in cf->pool; the password is wiped when that goes.
  */
 
 #include "ngx_http_proctor_redis.h"
 #include <ngx_sha1.h>
 
 
-#define NGX_HTTP_PROCTOR_REDIS_PORT         6379
 #define NGX_HTTP_PROCTOR_REDIS_PASSWORD_MAX 512
 
 
@@ -41,15 +39,11 @@ typedef struct {
 } ngx_http_proctor_redis_options_t;
 
 
-static ngx_int_t ngx_http_proctor_redis_conf_options(
-    ngx_conf_t *cf, ngx_http_proctor_redis_options_t *options);
+static ngx_int_t ngx_http_proctor_redis_conf_options(ngx_conf_t *cf,
+    ngx_uint_t first, ngx_http_proctor_redis_options_t *options);
 static ngx_int_t ngx_http_proctor_redis_conf_option(
     const ngx_http_proctor_redis_option_t *option, ngx_str_t value,
     ngx_http_proctor_redis_options_t *options);
-static ngx_int_t ngx_http_proctor_redis_conf_peers(
-    ngx_conf_t *cf, ngx_http_proctor_redis_conf_t *redis);
-static char *ngx_http_proctor_redis_conf_string(
-    ngx_pool_t *pool, const u_char *data, size_t len);
 static ngx_int_t ngx_http_proctor_redis_conf_password(
     ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *password);
 static void ngx_http_proctor_redis_conf_wipe(void *data);
@@ -85,7 +79,7 @@ ngx_http_proctor_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_proctor_main_conf_t *mcf = conf;
 
-    ngx_str_t *value;
+    ngx_uint_t n;
     ngx_http_proctor_redis_conf_t *redis;
     ngx_http_proctor_redis_options_t options;
 
@@ -100,11 +94,10 @@ ngx_http_proctor_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    value = cf->args->elts;
-    redis->name = value[1];
+    n = ngx_http_proctor_redis_peers_count(cf);
 
-    if (ngx_http_proctor_redis_conf_options(cf, &options) != NGX_OK
-        || ngx_http_proctor_redis_conf_peers(cf, redis) != NGX_OK) {
+    if (ngx_http_proctor_redis_conf_options(cf, 1 + n, &options) != NGX_OK
+        || ngx_http_proctor_redis_peers(cf, redis, n) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -135,7 +128,7 @@ ngx_http_proctor_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 static ngx_int_t
 ngx_http_proctor_redis_conf_options(
-    ngx_conf_t *cf, ngx_http_proctor_redis_options_t *options)
+    ngx_conf_t *cf, ngx_uint_t first, ngx_http_proctor_redis_options_t *options)
 {
     ngx_str_t *value;
     ngx_uint_t i;
@@ -150,7 +143,7 @@ ngx_http_proctor_redis_conf_options(
 
     value = cf->args->elts;
 
-    for (i = 2; i < cf->args->nelts; i++) {
+    for (i = first; i < cf->args->nelts; i++) {
         option = ngx_http_proctor_redis_conf_table;
 
         while (
@@ -209,78 +202,6 @@ ngx_http_proctor_redis_conf_option(
     *(ngx_int_t *) to = n;
 
     return NGX_OK;
-}
-
-
-/* All that hiredis is to see: a path, or numeric addresses with their port. */
-
-static ngx_int_t
-ngx_http_proctor_redis_conf_peers(
-    ngx_conf_t *cf, ngx_http_proctor_redis_conf_t *redis)
-{
-    size_t len;
-    u_char text[NGX_SOCKADDR_STRLEN];
-    ngx_uint_t i;
-    ngx_url_t u;
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-    u.url = redis->name;
-    u.default_port = NGX_HTTP_PROCTOR_REDIS_PORT;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "proctor redis: %s in \"%V\"",
-            (u.err != NULL) ? u.err : "no address", &u.url);
-        return NGX_ERROR;
-    }
-
-    redis->npeers = u.naddrs;
-    redis->peers =
-        ngx_pcalloc(cf->pool, u.naddrs * sizeof(ngx_http_proctor_redis_peer_t));
-    if (redis->peers == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < u.naddrs; i++) {
-        if (u.family == AF_UNIX) {
-            redis->peers[i].host = (char *) u.host.data;
-            continue;
-        }
-
-        len = ngx_sock_ntop(
-            u.addrs[i].sockaddr, u.addrs[i].socklen, text, sizeof(text), 0);
-
-        redis->peers[i].port = ngx_inet_get_port(u.addrs[i].sockaddr);
-        redis->peers[i].host =
-            ngx_http_proctor_redis_conf_string(cf->pool, text, len);
-
-        if (redis->peers[i].host == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/* without the brackets of an IPv6 address */
-
-static char *
-ngx_http_proctor_redis_conf_string(
-    ngx_pool_t *pool, const u_char *data, size_t len)
-{
-    u_char *p;
-
-    if (len > 2 && data[0] == '[') {
-        data++;
-        len -= 2;
-    }
-
-    p = ngx_pnalloc(pool, len + 1);
-    if (p != NULL) {
-        *ngx_cpymem(p, data, len) = '\0';
-    }
-
-    return (char *) p;
 }
 
 

@@ -9,8 +9,6 @@
 static ngx_int_t ngx_http_proctor_redis_greeting_fits(
     ngx_http_proctor_redis_t *redis, const char *command,
     const ngx_http_proctor_redis_reply_t *reply, const proctor_str_t *expected);
-static void ngx_http_proctor_redis_greeting_run(ngx_http_proctor_redis_t *redis,
-    const ngx_http_proctor_redis_reply_t *reply);
 
 
 static const proctor_str_t ngx_http_proctor_redis_ok = proctor_str("OK");
@@ -18,8 +16,9 @@ static const proctor_str_t ngx_http_proctor_redis_hello = proctor_str("PONG");
 
 
 /*
- * [AUTH] [SELECT] PING, CLIENT SETNAME, SCRIPT LOAD..., INFO: one write, one read.
- * Which replies stand where is known from the configuration alone.
+ * [AUTH] [SELECT] PING, CLIENT SETNAME, SCRIPT LOAD..., INFO twice: one write,
+ * one read.  Which replies stand where is known from the configuration
+ * alone.
  */
 
 ngx_int_t
@@ -84,6 +83,8 @@ ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis)
     commands[n].argv = info;
     commands[n++].argc = 2;
 
+    ngx_http_proctor_redis_role_ask(&commands[n++]);
+
     rc = ngx_http_proctor_redis_op_send(redis, &redis->handshake, commands, n);
 
     if (redis->bytes != NULL) {
@@ -143,33 +144,9 @@ ngx_http_proctor_redis_greeted(void *data,
         }
     }
 
-    ngx_http_proctor_redis_greeting_run(redis, replies);
-    ngx_http_proctor_redis_ready(redis);
-}
-
-
-/* Its own word for this life of it; some users may not ask. */
-
-static void
-ngx_http_proctor_redis_greeting_run(ngx_http_proctor_redis_t *redis,
-    const ngx_http_proctor_redis_reply_t *reply)
-{
-    const char *p, *last;
-
-    static const proctor_str_t name = proctor_str("\nrun_id:");
-
-    ngx_memset(redis->run, '0', NGX_HTTP_PROCTOR_REDIS_RUN);
-
-    if (reply->type != NGX_HTTP_PROCTOR_REDIS_STRING) {
-        return;
-    }
-
-    last = reply->str.data + reply->str.len;
-    p = memmem(reply->str.data, reply->str.len, name.data, name.len);
-
-    if (p != NULL
-        && last - p >= (ssize_t) (name.len + NGX_HTTP_PROCTOR_REDIS_RUN)) {
-        ngx_memcpy(redis->run, p + name.len, NGX_HTTP_PROCTOR_REDIS_RUN);
+    if (ngx_http_proctor_redis_role(redis, &replies[1]) == NGX_OK) {
+        ngx_http_proctor_redis_role_run(redis, &replies[0], &replies[1]);
+        ngx_http_proctor_redis_ready(redis);
     }
 }
 

@@ -5,8 +5,8 @@
  *
  * The event loop does not run yet, and nobody waits but new connections in
  * their backlog: so this waits for one socket, with the loop's own handlers,
- * until the greeting is over or its time is.  What is not over by then goes on
- * in the loop.
+ * until the greeting is over or its time is; of several servers, until the
+ * master's is.  What is not over by then goes on in the loop.
  */
 
 #include "ngx_http_proctor_redis.h"
@@ -34,15 +34,20 @@ ngx_http_proctor_redis_start(ngx_http_proctor_redis_t *redis)
             + ngx_min(
                 redis->conf->connect_timeout, NGX_HTTP_PROCTOR_REDIS_START_MAX);
 
-    while (ngx_http_proctor_redis_start_greets(redis)
-           && (ngx_msec_int_t) (until - ngx_current_msec) > 0) {
-        ngx_http_proctor_redis_start_turn(redis, until - ngx_current_msec);
-        ngx_time_update();
-    }
+    for (;;) {
+        while (ngx_http_proctor_redis_start_greets(redis)
+               && (ngx_msec_int_t) (until - ngx_current_msec) > 0) {
+            ngx_http_proctor_redis_start_turn(redis, until - ngx_current_msec);
+            ngx_time_update();
+        }
 
-    /* a refusal was posted: the loop would look at it after its first wait */
+        /* a refusal was posted, or the next address: the loop would look at it
+           after its first wait */
 
-    if (redis->retry.posted) {
+        if (!redis->retry.posted) {
+            return;
+        }
+
         ngx_delete_posted_event(&redis->retry);
         redis->retry.handler(&redis->retry);
     }

@@ -12,7 +12,7 @@
 #include <time.h>
 
 
-#define NGX_HTTP_PROCTOR_STATUS_SIZE 4096
+#define NGX_HTTP_PROCTOR_STATUS_SIZE 8192
 
 
 typedef struct {
@@ -308,6 +308,9 @@ ngx_http_proctor_status_redis(
     p = ngx_slprintf(p, last, "{\"server\":\"");
     p = ngx_http_proctor_status_string(
         p, last, (char *) view.name.data, view.name.len);
+    p = ngx_slprintf(p, last, "\",\"address\":\"");
+    p = ngx_http_proctor_status_string(
+        p, last, (char *) view.at.data, view.at.len);
     p = ngx_slprintf(p, last, "\",\"state\":\"%s\",\"reason\":\"", view.word);
     p = ngx_http_proctor_status_string(
         p, last, view.reason, ngx_strlen(view.reason));

@@ -37,7 +37,8 @@ my %readers = (
 );
 
 
-# dir: where its socket and files go; args: of redis-server; port: also TCP
+# dir: where its socket and files go; args: of redis-server; port: also TCP;
+# file: of its configuration
 sub new {
     my ($class, %args) = @_;
 
@@ -62,7 +63,7 @@ sub start {
         open STDIN,  '<',  '/dev/null';
         open STDOUT, '>>', "$self->{dir}/redis.log";
         open STDERR, '>&', \*STDOUT;
-        exec 'redis-server', '--port', $self->{port}, '--bind', '127.0.0.1',
+        exec 'redis-server', $self->{file} || (), '--port', $self->{port}, '--bind', '127.0.0.1',
             '--unixsocket', $self->{socket}, '--dir', $self->{dir},
             '--save', '', '--enable-debug-command', 'yes',
             @{ $self->{args} }, @more
