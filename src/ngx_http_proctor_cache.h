@@ -169,13 +169,18 @@ struct ngx_http_proctor_cache_worker_s {
     uint64_t bit;                       /* of its place; 0: follows nobody */
     ngx_connection_t *connection;       /* by which it is woken; or NULL */
     ngx_queue_t flights;
-    ngx_queue_t asks;    /* what waits for Redis: cache_ask.c's, */
-    ngx_queue_t stores;  /* cache_fill.c's, */
-    ngx_queue_t tells;   /* cache_tell.c's, */
-    ngx_queue_t replays; /* cache_dirty.c's */
-    ngx_event_t woken;   /* posted */
-    ngx_event_t watch;   /* while there are flights */
-    ngx_event_t replay;  /* while something is dirty */
+    ngx_queue_t asks;   /* what waits for Redis: cache_ask.c's, */
+    ngx_queue_t stores; /* cache_fill.c's, */
+    ngx_queue_t tells;  /* cache_tell.c's, */
+    ngx_queue_t told;   /* ... which need not any more, */
+    ngx_uint_t ntold;
+    ngx_uint_t nagain; /* the first ones of those, which need it after all */
+    char told_to[PROCTOR_CACHE_GEN_LEN]; /* the server's run */
+    ngx_queue_t replays;                 /* cache_dirty.c's */
+    ngx_event_t woken;                   /* posted */
+    ngx_event_t watch;                   /* while there are flights */
+    ngx_event_t replay;                  /* while something is dirty */
+    ngx_event_t tell;                    /* while something was told of late */
     proctor_cache_seal_t *seal;
 };
 
@@ -320,6 +325,7 @@ void ngx_http_proctor_cache_change_number(
 /* the end of a write; NGX_ERROR or NGX_DECLINED: it is not told */
 ngx_int_t ngx_http_proctor_cache_tell(const ngx_http_proctor_cache_t *cache,
     const ngx_http_proctor_cache_change_t *change);
+void ngx_http_proctor_cache_tell_event(ngx_event_t *ev);
 void ngx_http_proctor_cache_tell_exit(ngx_http_proctor_cache_worker_t *w);
 
 /* ngx_http_proctor_cache_flight.c */

@@ -69,6 +69,7 @@ ngx_http_proctor_cache_area_init(
     ngx_queue_init(&w->asks);
     ngx_queue_init(&w->stores);
     ngx_queue_init(&w->tells);
+    ngx_queue_init(&w->told);
     ngx_queue_init(&w->replays);
 
     w->woken.data = w;
@@ -84,6 +85,11 @@ ngx_http_proctor_cache_area_init(
     w->replay.log = cycle->log;
     w->replay.handler = ngx_http_proctor_cache_dirty_event;
     w->replay.cancelable = 1;
+
+    w->tell.data = w;
+    w->tell.log = cycle->log;
+    w->tell.handler = ngx_http_proctor_cache_tell_event;
+    w->tell.cancelable = 1;
 
     mcf->worker->cache = w;
 

@@ -217,6 +217,36 @@ sub change {
     is get($t, 'b')->{json}{name}, 'new', 'nobody gets what it kept before';
     keeps('b');
 
+    # a write whose mark the next master has, and not its end
+    kept('d', $servers[1]);
+    answers('d', 'old', hold => 'write');
+    my $ends = $t->connect;
+    $ends->send($t->bytes(PATCH => path('d'), key => 'admin',
+        json => { name => 'x' }));
+    $t->sandbox->wait(held => 1);
+    wait_until('the mark to be everywhere', sub {
+        grep { /:mark:/ } @{ $servers[0]->command('KEYS', '*') };
+    });
+    promote($servers[0]);
+    $t->sandbox->release('write');
+    is $ends->answer->{status}, 200, 'a write ends at a master that was';
+    $ends->close;
+    wait_until('no mark', sub {
+        !grep { /:mark:/ } @{ $servers[1]->command('KEYS', '*') };
+    });
+    ok scalar(grep { /:mark:/ } @{ $servers[0]->command('KEYS', '*') }),
+        '... which the next one does not know';
+    follow($servers[1], $servers[0]);
+    moves_to($servers[0]);
+    is_at($servers[0], '... as another takes over');
+    answers('d', 'new');
+    is get($t, 'd')->{json}{name}, 'new', '... the new answer is got';
+    keeps('d');
+    promote($servers[1]);
+    follow($servers[0], $servers[1]);
+    moves_to($servers[1]);
+    is_at($servers[1], '... and gives it back');
+
     # a write that is under way while the master changes
     kept('c', $servers[1]);
     answers('c', 'old', hold => 'write');

@@ -34,7 +34,7 @@ my $t = fixture();
 my $crowd = Proctor::Test::Crowd->new;
 my ($worker) = $t->nginx->workers;
 my (%floor, %seen, @wrong);
-my ($hits, $slowest) = (0, 0);
+my ($hits, $slowest, $write) = (0, 0, 0); # the next one's time
 
 my @faults = (
     ['killed', sub { $_[0]->kill }, sub { $_[0]->start }],
@@ -169,7 +169,8 @@ sub descriptors { return scalar(() = glob "/proc/$worker/fd/*") }
 
 
 sub ask {
-    my $method = rand() < 0.1 / $slow ? 'PATCH' : 'GET';
+    my $method = time > $write && rand() < 0.1 ? 'PATCH' : 'GET';
+    $write = time + 0.03 * $slow if $method eq 'PATCH';
     my $path = '/api/v2/experiments/exp_' . int(rand 3) . '/';
     my $floor = $floor{$path} // 0;
 
