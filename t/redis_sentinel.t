@@ -153,7 +153,7 @@ sub fixture {
             "proctor_zone main:1m; proctor_redis @addresses timeout="
                 . 50 * $slow . "ms connect_timeout=" . 50 * $slow . "ms;\n"
                 . 'upstream versions { server 127.0.0.1:' . $upstream->port
-                . " max_fails=0; keepalive 16; }\n";
+                . " max_fails=0; }\n";
         },
         locations => Proctor::Test::Status::location() . <<'EOT',
         location ^~ /api/v2/experiments/exp_ {
