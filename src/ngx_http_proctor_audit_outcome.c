@@ -46,7 +46,14 @@ ngx_http_proctor_audit_answer(
         return NGX_AGAIN;
     }
 
-    ngx_http_proctor_audit_lines_settle(audit, len);
+    /* no memory to wait with */
+
+    if (ngx_http_proctor_audit_lines_write(audit, len) != NGX_OK) {
+        ngx_http_proctor_audit_lines_owe(audit, line, len);
+
+    } else if (audit->conf->fsync != NGX_HTTP_PROCTOR_AUDIT_ALWAYS) {
+        return NGX_OK;
+    }
 
     return ngx_http_proctor_audit_lost(r, ctx);
 }

@@ -14,6 +14,8 @@
 
 static void ngx_http_proctor_audit_sync_work(void *data, ngx_log_t *log);
 static void ngx_http_proctor_audit_sync_done(ngx_event_t *ev);
+static void ngx_http_proctor_audit_sync_spread(
+    ngx_http_proctor_audit_t *audit, const proctor_audit_sync_t *failed);
 static void ngx_http_proctor_audit_sync_end(
     ngx_http_proctor_audit_t *audit, ngx_http_proctor_hold_t *hold);
 static ngx_int_t ngx_http_proctor_audit_sync_begin(
@@ -137,6 +139,7 @@ static void
 ngx_http_proctor_audit_sync_done(ngx_event_t *ev)
 {
     ngx_queue_t *q, synced;
+    ngx_http_proctor_hold_t *hold;
     ngx_http_proctor_audit_t *audit = ev->data;
     ngx_http_proctor_audit_sync_t *sync = &audit->sync;
 
@@ -144,16 +147,49 @@ ngx_http_proctor_audit_sync_done(ngx_event_t *ev)
     ngx_queue_add(&synced, &sync->flying);
     ngx_queue_init(&sync->flying);
 
-    ngx_http_proctor_audit_sync(audit);
-
     while (!ngx_queue_empty(&synced)) {
         q = ngx_queue_head(&synced);
         ngx_queue_remove(q);
-        ngx_http_proctor_audit_sync_end(
-            audit, ngx_queue_data(q, ngx_http_proctor_hold_t, queue));
+
+        hold = ngx_queue_data(q, ngx_http_proctor_hold_t, queue);
+
+        if (hold->file.tried && hold->file.rc != PROCTOR_OK) {
+            ngx_http_proctor_audit_sync_spread(audit, &hold->file);
+        }
+
+        ngx_http_proctor_audit_sync_end(audit, hold);
     }
 
+    ngx_http_proctor_audit_sync(audit);
     ngx_http_proctor_audit_hold_settle(audit);
+}
+
+
+/* What waits is in a file of which the disk has lost data: the next fdatasync()
+   would succeed, and say nothing of that. */
+
+static void
+ngx_http_proctor_audit_sync_spread(
+    ngx_http_proctor_audit_t *audit, const proctor_audit_sync_t *failed)
+{
+    ngx_queue_t *q, *next;
+    ngx_http_proctor_hold_t *hold;
+    ngx_http_proctor_audit_sync_t *sync = &audit->sync;
+
+    for (q = ngx_queue_head(&sync->waiting);
+         q != ngx_queue_sentinel(&sync->waiting); q = next) {
+
+        next = ngx_queue_next(q);
+        hold = ngx_queue_data(q, ngx_http_proctor_hold_t, queue);
+
+        if (hold->file.dev == failed->dev && hold->file.ino == failed->ino) {
+            ngx_queue_remove(q);
+
+            hold->file.what = failed->what;
+            hold->file.err = failed->err;
+            ngx_http_proctor_audit_sync_end(audit, hold);
+        }
+    }
 }
 
 

@@ -41,6 +41,7 @@ sub fixture {
             proxy_pass http://sandbox;
         }
 EOT
+        main => $args{main},
         contract => sub {
             my ($name, $data) = @_;
             return if $name ne 'respan';
@@ -169,6 +170,45 @@ SKIP: {
             '... as the API says errors' if $told == 502;
         is $r->{rid}, $rid, '... with its id';
     }
+
+    $t->sandbox->clear;
+    $t->sandbox->behave($ok);
+    is $t->request(DELETE => "$base/e/", key => 'admin')->{status}, 200,
+        '... and is well again';
+    my ($status, $text) = Proctor::Test::Trail::whole($t);
+    is $status, 0, '... the trail is whole' or diag $text;
+    $t->stop;
+}
+
+
+# One outcome waits when the disk fails another's: the next fdatasync, by the same
+# thread, would succeed.
+SKIP: {
+    skip $untraced, 1 if $untraced;
+
+    my $t = fixture(fsync => 'always',
+        main => "thread_pool default threads=1;\n");
+    my ($worker) = $t->nginx->workers;
+    $t->sandbox->clear;
+    for my $name ('one', 'two') {
+        $t->sandbox->behave({ %$ok, hold => $name,
+            match => { path => "/$name/" } });
+    }
+    my @calls = map { [$_, $t->connect, Proctor::Test::rid()] } 'one', 'two';
+    $_->[1]->send($t->bytes(DELETE => "$base/$_->[0]/", key => 'admin',
+        rid => $_->[2])) for @calls;
+    $t->sandbox->wait(held => 2);
+    my $s = Proctor::Test::Strace->new($worker, '-e', 'trace=fdatasync', '-e',
+        'inject=fdatasync:error=EIO:delay_enter=500000:when=1');
+    for (@calls) {
+        my ($name, undef, $rid) = @$_;
+        $t->sandbox->release($name);
+        wait_until('the outcome', sub { outcomes($t, $rid) });
+    }
+    is join(' ', map { $_->[1]->answer->{status} } @calls), '502 502',
+        'a disk that fails one outcome fails those that wait in the same file';
+    $_->[1]->close for @calls;
+    $s->stop;
 
     $t->sandbox->clear;
     $t->sandbox->behave($ok);
