@@ -356,15 +356,15 @@ ngx_http_proctor_audit_commit_move(ngx_http_proctor_audit_t *audit,
 void
 ngx_http_proctor_audit_commit_exit(ngx_http_proctor_audit_t *audit)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next;
     ngx_http_request_t *r;
     ngx_http_proctor_audit_intent_t *intent;
     ngx_http_proctor_audit_commit_t *commit = &audit->commit;
 
-    while (!ngx_queue_empty(&audit->flying)) {
-        q = ngx_queue_head(&audit->flying);
-        ngx_queue_remove(q);
+    for (q = ngx_queue_head(&audit->flying);
+         q != ngx_queue_sentinel(&audit->flying); q = next) {
 
+        next = ngx_queue_next(q);
         intent = ngx_queue_data(q, ngx_http_proctor_audit_intent_t, queue);
         r = ngx_http_proctor_run_detach(intent->wait);
 

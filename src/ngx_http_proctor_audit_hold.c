@@ -150,15 +150,19 @@ void
 ngx_http_proctor_audit_hold_settle(ngx_http_proctor_audit_t *audit)
 {
     ngx_uint_t lost;
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next, settled;
     ngx_http_request_t *r;
     ngx_http_proctor_ctx_t *ctx;
     ngx_http_proctor_hold_t *hold;
 
-    while (!ngx_queue_empty(&audit->settled)) {
-        q = ngx_queue_head(&audit->settled);
-        ngx_queue_remove(q);
+    ngx_queue_init(&settled);
+    ngx_queue_add(&settled, &audit->settled);
+    ngx_queue_init(&audit->settled);
 
+    for (q = ngx_queue_head(&settled); q != ngx_queue_sentinel(&settled);
+         q = next) {
+
+        next = ngx_queue_next(q);
         hold = ngx_queue_data(q, ngx_http_proctor_hold_t, queue);
         r = hold->r;
         lost = hold->lost;
@@ -190,11 +194,12 @@ ngx_http_proctor_audit_hold_gone(void *data)
 void
 ngx_http_proctor_audit_hold_exit(ngx_http_proctor_audit_t *audit)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next;
 
-    while (!ngx_queue_empty(&audit->settled)) {
-        q = ngx_queue_head(&audit->settled);
-        ngx_queue_remove(q);
+    for (q = ngx_queue_head(&audit->settled);
+         q != ngx_queue_sentinel(&audit->settled); q = next) {
+
+        next = ngx_queue_next(q);
         ngx_free(ngx_queue_data(q, ngx_http_proctor_hold_t, queue));
     }
 }

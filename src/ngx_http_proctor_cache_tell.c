@@ -191,8 +191,10 @@ ngx_http_proctor_cache_tell_keep(ngx_http_proctor_cache_tell_t *tell)
 static void
 ngx_http_proctor_cache_tell_forget(ngx_http_proctor_cache_worker_t *w)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, old;
     ngx_http_proctor_cache_tell_t *tell;
+
+    ngx_queue_init(&old);
 
     while (!ngx_queue_empty(&w->told)) {
         q = ngx_queue_head(&w->told);
@@ -201,14 +203,16 @@ ngx_http_proctor_cache_tell_forget(ngx_http_proctor_cache_worker_t *w)
         if (w->ntold <= NGX_HTTP_PROCTOR_CACHE_TOLD
             && ngx_current_msec - tell->heard
                    < NGX_HTTP_PROCTOR_CACHE_TOLD_TIME) {
-            return;
+            break;
         }
 
         ngx_queue_remove(q);
-        ngx_free(tell);
+        ngx_queue_insert_tail(&old, q);
         w->ntold--;
         w->nagain -= (w->nagain != 0);
     }
+
+    ngx_http_proctor_cache_tell_destroy(&old);
 }
 
 
@@ -244,8 +248,10 @@ static void
 ngx_http_proctor_cache_tell_again(ngx_http_proctor_cache_worker_t *w)
 {
     ngx_uint_t i;
-    ngx_queue_t *q;
+    ngx_queue_t *q, lost;
     ngx_http_proctor_cache_tell_t *tell;
+
+    ngx_queue_init(&lost);
 
     for (i = 0; w->nagain != 0 && i < NGX_HTTP_PROCTOR_CACHE_TOLD_PART; i++) {
         q = ngx_queue_head(&w->told);
@@ -256,8 +262,17 @@ ngx_http_proctor_cache_tell_again(ngx_http_proctor_cache_worker_t *w)
         w->nagain--;
 
         if (ngx_http_proctor_cache_tell_repeat(tell) != NGX_OK) {
-            ngx_http_proctor_cache_tell_unheard(tell);
+            ngx_queue_insert_tail(&lost, q);
         }
+    }
+
+    q = ngx_queue_head(&lost);
+
+    while (q != ngx_queue_sentinel(&lost)) {
+        tell = ngx_queue_data(q, ngx_http_proctor_cache_tell_t, queue);
+        q = ngx_queue_next(q);
+
+        ngx_http_proctor_cache_tell_unheard(tell);
     }
 }
 

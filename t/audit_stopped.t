@@ -129,7 +129,8 @@ for my $end ('CONT', 'KILL') {
     $t->sandbox->behave($ok);
     calls_are_fine('a call of one that stands still: calls are fine');
     sleep 0.3 if !Proctor::Test::Trail::seals($t, $worker); # rounds go by
-    is_deeply [$results->()], [], '... that one is still open';
+    is_deeply [$results->()], [], '... that one is still open'
+        or diag grep { /"rid":"$rid"/ } Proctor::Test::Trail::lines($t);
     kill $end, $worker;
     wait_until('its outcome', sub { $results->() });
     is_deeply [$results->()], [$end eq 'CONT' ? 'ok' : 'unknown'],
