@@ -256,6 +256,8 @@ int64_t ngx_http_proctor_zone_now(const proctor_limit_t *limit);
 
 ngx_int_t ngx_http_proctor_key(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+/* the secret alone; of length 0: nothing was lent */
+proctor_str_t ngx_http_proctor_key_lent(const ngx_http_proctor_ctx_t *ctx);
 /* no credential from here on: the answer has begun, or the request went
    to a location that is not ours */
 void ngx_http_proctor_key_withdraw(
@@ -314,7 +316,8 @@ ngx_int_t ngx_http_proctor_answer_replace(
 /* nothing that an answer said of itself goes out */
 void ngx_http_proctor_answer_forget(ngx_http_request_t *r);
 /* nor what an upstream must not say to a caller */
-void ngx_http_proctor_answer_scrub(ngx_http_request_t *r);
+void ngx_http_proctor_answer_scrub(
+    ngx_http_request_t *r, const ngx_http_proctor_ctx_t *ctx);
 
 /* ngx_http_proctor_answer_hold.c: while ctx->hold, the filters do this */
 

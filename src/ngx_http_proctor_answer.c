@@ -18,6 +18,7 @@ static ngx_http_proctor_ctx_t *ngx_http_proctor_answer_ctx(
     ngx_http_request_t *r);
 static ngx_http_proctor_error_e ngx_http_proctor_answer_judge(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx);
+static ngx_uint_t ngx_http_proctor_answer_is_private(const ngx_str_t *key);
 static ngx_int_t ngx_http_proctor_answer_out(
     ngx_http_request_t *r, ngx_chain_t *in);
 static ngx_int_t ngx_http_proctor_answer_send_reply(
@@ -110,7 +111,7 @@ ngx_http_proctor_answer_header(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_proctor_answer_go(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)
 {
-    ngx_http_proctor_answer_scrub(r);
+    ngx_http_proctor_answer_scrub(r, ctx);
     ngx_http_proctor_cache_fill(r, ctx);
     ngx_http_proctor_cache_write_answer(r, ctx);
 
@@ -282,36 +283,56 @@ ngx_http_proctor_answer_forget(ngx_http_request_t *r)
 
 
 /*
- * The names between proxies; a request id, which is the gateway's to give; and
- * cookies, which may stand for the lent account as its key does.
+ * The names between proxies; a request id, which is the gateway's to give;
+ * cookies, which may stand for the lent account as its key does; and whatever
+ * quotes that key.
  */
 
 void
-ngx_http_proctor_answer_scrub(ngx_http_request_t *r)
+ngx_http_proctor_answer_scrub(
+    ngx_http_request_t *r, const ngx_http_proctor_ctx_t *ctx)
 {
-    u_char first;
-    ngx_str_t *name;
     ngx_table_elt_t *h;
+    proctor_str_t lent;
     ngx_http_proctor_headers_t it;
+
+    lent = ngx_http_proctor_key_lent(ctx);
 
     it.part = &r->headers_out.headers.part;
     it.i = 0;
 
     while ((h = ngx_http_proctor_headers_next(&it)) != NULL) {
 
-        first = (h->key.len < 2) ? 0 : h->key.data[0] | 0x20;
-
-        if (first != 's' && (first != 'x' || h->key.data[1] != '-')) {
-            continue; /* nearly all */
-        }
-
-        for (name = ngx_http_proctor_answer_private; name->len != 0; name++) {
-            if (h->key.len >= name->len
-                && ngx_strncasecmp(h->key.data, name->data, name->len) == 0) {
-                h->hash = 0;
-            }
+        if (ngx_http_proctor_answer_is_private(&h->key)
+            || (h->value.len >= lent.len && lent.len != 0
+                && memmem(h->value.data, h->value.len, lent.data, lent.len)
+                       != NULL)) {
+            h->hash = 0;
         }
     }
+}
+
+
+static ngx_uint_t
+ngx_http_proctor_answer_is_private(const ngx_str_t *key)
+{
+    u_char first;
+    const ngx_str_t *name;
+
+    first = (key->len < 2) ? 0 : key->data[0] | 0x20;
+
+    if (first != 's' && (first != 'x' || key->data[1] != '-')) {
+        return 0; /* nearly all */
+    }
+
+    for (name = ngx_http_proctor_answer_private; name->len != 0; name++) {
+        if (key->len >= name->len
+            && ngx_strncasecmp(key->data, name->data, name->len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

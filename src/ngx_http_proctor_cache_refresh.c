@@ -148,7 +148,7 @@ ngx_http_proctor_cache_behind_header(
         return NGX_ERROR;
     }
 
-    ngx_http_proctor_answer_scrub(r);
+    ngx_http_proctor_answer_scrub(r, ctx);
     ngx_http_proctor_cache_fill(r, ctx);
 
     return NGX_OK;

@@ -153,7 +153,7 @@ ngx_http_proctor_cache_stale_freshen(
         return;
     }
 
-    ngx_http_proctor_answer_scrub(r);
+    ngx_http_proctor_answer_scrub(r, ctx);
     ngx_http_proctor_cache_answer(r, &said->answer);
 
     if (!ngx_http_proctor_cache_fill_fields(r, said)) {

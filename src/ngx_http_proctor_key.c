@@ -324,6 +324,21 @@ ngx_http_proctor_key_line(ngx_http_proctor_main_conf_t *mcf,
 }
 
 
+proctor_str_t
+ngx_http_proctor_key_lent(const ngx_http_proctor_ctx_t *ctx)
+{
+    proctor_str_t secret = { NULL, 0 };
+
+    if (ctx->nlent != 0 && ctx->account != NULL) {
+        secret = ctx->account->keys[ctx->account_key];
+        secret.data += sizeof("Bearer ") - 1;
+        secret.len -= sizeof("Bearer ") - 1;
+    }
+
+    return secret;
+}
+
+
 void
 ngx_http_proctor_key_withdraw(
     ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx)

@@ -343,6 +343,15 @@ for my $status (301, 302, 303, 307, 308) {
 {
     my $r = get();
     unlike $r->{head} . $r->{body}, qr/\Q$respan/, 'no key in an answer';
+
+    $t->sandbox->behave({ status => 200, json => {}, headers => [
+        ['X-Debug', "Authorization: Bearer $respan"], ['Echo', $respan],
+        ['Warning', "199 - \"$respan\""], ['Echo', 'x' x 200], ['Age', 1] ] });
+    $r = get();
+    is $r->{status}, 200, 'an upstream that says which key it got';
+    unlike $r->{head}, qr/\Q$respan/, '... is not quoted';
+    unlike $r->{head}, qr/^(?:X-Debug|Warning):/mi, '... by any header';
+    like $r->{head}, qr/^Echo: x{200}\r$/m, '... the others come';
 }
 
 $t->done;
