@@ -126,7 +126,8 @@ sub is_at {
 sub ask_until {
     my ($how, $what, $check, $seconds) = @_;
 
-    my $end = time + ($seconds // 30);
+    # sentinels on a slow machine do nothing for half a minute, by themselves
+    my $end = time + ($seconds // 120);
     until ($check->()) {
         return if time > $end && defined $seconds;
         die "waited in vain for $what\n" if time > $end;
