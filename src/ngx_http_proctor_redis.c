@@ -34,28 +34,12 @@ static void ngx_http_proctor_redis_connect(ngx_http_proctor_redis_t *redis);
 static void ngx_http_proctor_redis_served(ngx_http_proctor_redis_t *redis);
 
 
-static const char *ngx_http_proctor_redis_states[] = {
-    [NGX_HTTP_PROCTOR_REDIS_OFF] = "off",
-    [NGX_HTTP_PROCTOR_REDIS_CONNECTING] = "connecting",
-    [NGX_HTTP_PROCTOR_REDIS_HANDSHAKE] = "handshake",
-    [NGX_HTTP_PROCTOR_REDIS_SUSPECT] = "suspect",
-    [NGX_HTTP_PROCTOR_REDIS_READY] = "ready",
-};
-
-
-ngx_http_proctor_redis_t *
-ngx_http_proctor_redis_create(
-    ngx_cycle_t *cycle, ngx_http_proctor_redis_conf_t *conf)
+ngx_int_t
+ngx_http_proctor_redis_init(ngx_http_proctor_redis_t *redis,
+    ngx_http_proctor_redis_conf_t *conf, ngx_log_t *log)
 {
-    ngx_http_proctor_redis_t *redis;
-
-    redis = ngx_pcalloc(cycle->pool, sizeof(ngx_http_proctor_redis_t));
-    if (redis == NULL) {
-        return NULL;
-    }
-
     redis->conf = conf;
-    redis->log = cycle->log;
+    redis->log = log;
     redis->backoff = NGX_HTTP_PROCTOR_REDIS_BACKOFF_MIN;
 
     ngx_queue_init(&redis->flight);
@@ -64,11 +48,11 @@ ngx_http_proctor_redis_create(
 
     redis->deadline.handler = ngx_http_proctor_redis_op_deadline;
     redis->deadline.data = redis;
-    redis->deadline.log = cycle->log;
+    redis->deadline.log = log;
 
     redis->retry.handler = ngx_http_proctor_redis_retry;
     redis->retry.data = redis;
-    redis->retry.log = cycle->log;
+    redis->retry.log = log;
     redis->retry.cancelable = 1;
 
     redis->handshake.handler = ngx_http_proctor_redis_greeted;
@@ -78,18 +62,17 @@ ngx_http_proctor_redis_create(
     ngx_http_proctor_redis_role_init(redis);
 
     if (ngx_http_proctor_redis_reply_init(redis) != NGX_OK) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     ngx_http_proctor_redis_connect(redis);
-    ngx_http_proctor_redis_start(redis);
 
-    return redis;
+    return NGX_OK;
 }
 
 
 void
-ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis)
+ngx_http_proctor_redis_fini(ngx_http_proctor_redis_t *redis)
 {
     redis->state = NGX_HTTP_PROCTOR_REDIS_OFF;
 
@@ -114,43 +97,6 @@ ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis)
     if (redis->watch.timer_set) {
         ngx_del_timer(&redis->watch);
     }
-}
-
-
-ngx_uint_t
-ngx_http_proctor_redis_takes(ngx_http_proctor_redis_t *redis)
-{
-    if (redis == NULL) {
-        return 0;
-    }
-
-    if (redis->state != NGX_HTTP_PROCTOR_REDIS_READY) {
-        redis->stats.declined++;
-        return 0;
-    }
-
-    return 1;
-}
-
-
-void
-ngx_http_proctor_redis_view(
-    const ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_view_t *view)
-{
-    view->state = redis->state;
-    view->word = ngx_http_proctor_redis_states[redis->state];
-    view->reason = redis->reason;
-    view->name = redis->conf->name;
-    view->at = *ngx_http_proctor_redis_name(redis);
-    view->pending = redis->pending;
-    view->stats = &redis->stats;
-}
-
-
-const char *
-ngx_http_proctor_redis_run(const ngx_http_proctor_redis_t *redis)
-{
-    return redis->run;
 }
 
 

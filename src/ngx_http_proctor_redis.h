@@ -1,6 +1,7 @@
 /*
  * What the files of the Redis client share and nobody else sees.
  *
+ *     redis_call.c   what the others call
  *     redis.c        the states, and when to connect
  *     redis_health.c what silence and errors mean; the probe
  *     redis_greet.c  the handshake
@@ -157,6 +158,11 @@ struct ngx_http_proctor_redis_s {
 
 /* ngx_http_proctor_redis.c */
 
+/* of zeroed memory; connects at once.  NGX_ERROR: out of memory */
+ngx_int_t ngx_http_proctor_redis_init(ngx_http_proctor_redis_t *redis,
+    ngx_http_proctor_redis_conf_t *conf, ngx_log_t *log);
+/* who waits is forgotten, not called */
+void ngx_http_proctor_redis_fini(ngx_http_proctor_redis_t *redis);
 /* the connection is gone: everybody who waits is told */
 void ngx_http_proctor_redis_lost(ngx_http_proctor_redis_t *redis);
 /* the reason why it is not, or will not be, ready: the first one is the cause

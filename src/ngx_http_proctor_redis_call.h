@@ -2,9 +2,7 @@
  * How Redis is asked, by the quota, the cache, the audit trail's stream and
  * the status page.
  *
- * ngx_http_proctor_redis.c has one connection a worker, and what is known of
- * the server behind it; redis_op.c questions and their answers; redis_conf.c
- * the scripts.
+ * All of this is in redis_call.c, but for the scripts, which redis_conf.c has.
  */
 
 #ifndef NGX_HTTP_PROCTOR_REDIS_CALL_H_INCLUDED
@@ -81,11 +79,13 @@ typedef void (*ngx_http_proctor_redis_pt)(void *data,
 /* Who waits.  In the caller's memory, zeroed but for handler and data; while
    `op` is set its end must not come without a cancel. */
 
-typedef struct {
+typedef struct ngx_http_proctor_redis_call_s ngx_http_proctor_redis_call_t;
+
+struct ngx_http_proctor_redis_call_s {
     ngx_http_proctor_redis_pt handler;
     void *data;
-    struct ngx_http_proctor_redis_op_s *op;
-} ngx_http_proctor_redis_call_t;
+    ngx_http_proctor_redis_call_t **op; /* where the client has this one */
+};
 
 typedef enum {
     NGX_HTTP_PROCTOR_REDIS_OFF = 0,    /* no connection; maybe later */

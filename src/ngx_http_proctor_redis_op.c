@@ -36,43 +36,6 @@ static void ngx_http_proctor_redis_op_tell(ngx_http_proctor_redis_op_t *op,
 
 
 ngx_int_t
-ngx_http_proctor_redis_send(ngx_http_proctor_redis_t *redis,
-    ngx_http_proctor_redis_call_t *call,
-    const ngx_http_proctor_redis_command_t *commands, ngx_uint_t n)
-{
-    if (redis == NULL) {
-        return NGX_DECLINED;
-    }
-
-    if (redis->state != NGX_HTTP_PROCTOR_REDIS_READY) {
-        redis->stats.declined++;
-        return NGX_DECLINED;
-    }
-
-    if (redis->pending >= redis->conf->max_pending
-        || ngx_http_proctor_redis_event_queued(redis)
-               >= redis->conf->max_output) {
-        redis->stats.busy++;
-        return NGX_BUSY;
-    }
-
-    redis->stats.calls++;
-
-    return ngx_http_proctor_redis_op_send(redis, call, commands, n);
-}
-
-
-void
-ngx_http_proctor_redis_cancel(ngx_http_proctor_redis_call_t *call)
-{
-    if (call->op != NULL) {
-        call->op->call = NULL;
-        call->op = NULL;
-    }
-}
-
-
-ngx_int_t
 ngx_http_proctor_redis_op_send(ngx_http_proctor_redis_t *redis,
     ngx_http_proctor_redis_call_t *call,
     const ngx_http_proctor_redis_command_t *commands, ngx_uint_t n)
@@ -117,7 +80,7 @@ ngx_http_proctor_redis_op_send(ngx_http_proctor_redis_t *redis,
     op->call = call;
 
     if (call != NULL) {
-        call->op = op;
+        call->op = &op->call;
     }
 
     ngx_http_proctor_redis_op_launch(redis, op);

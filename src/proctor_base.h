@@ -125,6 +125,12 @@ ptrdiff_t proctor_unescape_percent(
     char *dst, const char *src, size_t len, int plus);
 
 
+/* proctor_slot.c: a key's slot in a Redis Cluster */
+
+#define PROCTOR_SLOTS 16384
+
+unsigned proctor_slot(const char *key, size_t len);
+
 /* proctor_query.c: a query, pair by pair, as the upstream reads it */
 
 typedef struct {
