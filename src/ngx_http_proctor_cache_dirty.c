@@ -215,7 +215,7 @@ ngx_http_proctor_cache_dirty_event(ngx_event_t *ev)
 
     ngx_http_proctor_redis_view(w->mcf->worker->redis, &view);
 
-    if (view.state != NGX_HTTP_PROCTOR_REDIS_READY) {
+    if (!view.some) {
         ngx_http_proctor_cache_dirty_watch(w);
         return;
     }
@@ -332,7 +332,8 @@ ngx_http_proctor_cache_dirty_send(
 }
 
 
-/* a write that came meanwhile has made it another version, which stays */
+/* A write that came meanwhile has made it another version, which stays.  Of a
+   cluster some servers may have heard theirs. */
 
 static void
 ngx_http_proctor_cache_dirty_replayed(void *data,
@@ -344,7 +345,7 @@ ngx_http_proctor_cache_dirty_replayed(void *data,
     ngx_http_proctor_cache_replay_t *replay = data;
     ngx_http_proctor_cache_worker_t *w = replay->w;
 
-    (void) replies;
+    (void) status;
 
     ngx_http_proctor_zone_lock(w->zone);
 
@@ -355,7 +356,8 @@ ngx_http_proctor_cache_dirty_replayed(void *data,
             continue;
         }
 
-        if (status == NGX_HTTP_PROCTOR_REDIS_REPLY) {
+        if (replies != NULL
+            && replies[i].error == NGX_HTTP_PROCTOR_REDIS_REPLY) {
             dirt->version = 0;
             w->area->ndirt--;
             ngx_http_proctor_cache_count(w, REPLAYED);

@@ -44,7 +44,7 @@ ngx_http_proctor_cache_read(ngx_http_request_t *r, ngx_http_proctor_ctx_t *ctx,
 
     cache->found = NGX_HTTP_PROCTOR_CACHE_ABSENT;
     ngx_memcpy(cache->run,
-        ngx_http_proctor_redis_run(cache->w->mcf->worker->redis),
+        ngx_http_proctor_redis_run(cache->w->mcf->worker->redis, &cache->name),
         PROCTOR_CACHE_GEN_LEN);
 
     if (!ngx_http_proctor_cache_read_groups(cache, replies[0].element)) {

@@ -170,7 +170,7 @@ ngx_http_proctor_cache_tell_keep(ngx_http_proctor_cache_tell_t *tell)
 
     if (w->ntold == 0) {
         ngx_memcpy(w->told_to,
-            ngx_http_proctor_redis_run(w->mcf->worker->redis),
+            ngx_http_proctor_redis_run(w->mcf->worker->redis, NULL),
             PROCTOR_CACHE_GEN_LEN);
     }
 
@@ -226,7 +226,7 @@ ngx_http_proctor_cache_tell_event(ngx_event_t *ev)
     ngx_http_proctor_cache_tell_forget(w);
     ngx_http_proctor_redis_view(w->mcf->worker->redis, &view);
 
-    run = ngx_http_proctor_redis_run(w->mcf->worker->redis);
+    run = ngx_http_proctor_redis_run(w->mcf->worker->redis, NULL);
 
     if (view.state == NGX_HTTP_PROCTOR_REDIS_READY) {
         if (ngx_memcmp(run, w->told_to, PROCTOR_CACHE_GEN_LEN) != 0) {

@@ -291,6 +291,11 @@ ngx_http_proctor_redis_say(
         return; /* the next address may be the one */
     }
 
+    if (redis->cluster != NULL
+        && ngx_http_proctor_redis_cluster_some(redis->cluster)) {
+        return; /* they speak for themselves */
+    }
+
     if (redis->said == status
         || (redis->said != NGX_HTTP_PROCTOR_REDIS_REPLY
             && status <= NGX_HTTP_PROCTOR_REDIS_DOWN)) {

@@ -28,6 +28,10 @@
 #include "ngx_http_proctor_redis_call.h"
 
 
+typedef struct ngx_http_proctor_redis_cluster_s
+    ngx_http_proctor_redis_cluster_t;
+
+
 /* a connection whose oldest command waits this many timeouts is given up */
 #define NGX_HTTP_PROCTOR_REDIS_PATIENCE 10
 
@@ -61,6 +65,7 @@ struct ngx_http_proctor_redis_conf_s {
     ngx_str_t user;
     ngx_str_t password;
     ngx_uint_t db;
+    ngx_uint_t cluster;         /* 1: the addresses are some of its servers' */
     ngx_uint_t connect_timeout; /* ms; the handshake included */
     ngx_uint_t timeout;         /* ms */
     ngx_uint_t max_pending;     /* operations, those included that nobody
@@ -105,6 +110,7 @@ typedef struct ngx_http_proctor_redis_op_s {
 
 struct ngx_http_proctor_redis_s {
     ngx_http_proctor_redis_conf_t *conf;
+    ngx_http_proctor_redis_cluster_t *cluster; /* NULL: it is a server */
     ngx_log_t *log;
     ngx_http_proctor_redis_state_e state;
     char reason[NGX_HTTP_PROCTOR_REDIS_REASON]; /* until it is ready */
@@ -239,8 +245,57 @@ void ngx_http_proctor_redis_role_watch(ngx_http_proctor_redis_t *redis);
 
 /* ngx_http_proctor_redis_start.c */
 
-/* waits until the first greeting is over, or for so long as that may take */
-void ngx_http_proctor_redis_start(ngx_http_proctor_redis_t *redis);
+/* as long as a worker may wait */
+ngx_msec_t ngx_http_proctor_redis_start_until(
+    const ngx_http_proctor_redis_conf_t *conf);
+/* waits until the first greeting is over, or for so long */
+void ngx_http_proctor_redis_start(
+    ngx_http_proctor_redis_t *redis, ngx_msec_t until);
+
+/* ngx_http_proctor_redis_cluster.c and redis_slots.c, for whom `seed` asks
+   any of the addresses */
+
+ngx_http_proctor_redis_cluster_t *ngx_http_proctor_redis_cluster_create(
+    ngx_cycle_t *cycle, ngx_http_proctor_redis_t *seed);
+void ngx_http_proctor_redis_cluster_start(
+    ngx_http_proctor_redis_cluster_t *cluster, ngx_msec_t until);
+/* also of that one */
+void ngx_http_proctor_redis_cluster_destroy(
+    ngx_http_proctor_redis_cluster_t *cluster);
+/* who has which slot: what to ask, and what was answered by whom; NGX_DECLINED:
+   not that */
+void ngx_http_proctor_redis_cluster_question(
+    ngx_http_proctor_redis_command_t *command);
+ngx_int_t ngx_http_proctor_redis_slots(
+    ngx_http_proctor_redis_cluster_t *cluster, const char *from,
+    const ngx_http_proctor_redis_reply_t *reply);
+/* redis_call.c's, of one */
+ngx_uint_t ngx_http_proctor_redis_cluster_takes(
+    ngx_http_proctor_redis_cluster_t *cluster);
+ngx_int_t ngx_http_proctor_redis_route(
+    ngx_http_proctor_redis_cluster_t *cluster,
+    ngx_http_proctor_redis_call_t *call,
+    const ngx_http_proctor_redis_command_t *commands, ngx_uint_t n);
+const char *ngx_http_proctor_redis_cluster_run(
+    ngx_http_proctor_redis_cluster_t *cluster, const proctor_str_t *key);
+void ngx_http_proctor_redis_cluster_view(
+    ngx_http_proctor_redis_cluster_t *cluster,
+    ngx_http_proctor_redis_view_t *view);
+ngx_int_t ngx_http_proctor_redis_cluster_node(
+    const ngx_http_proctor_redis_cluster_t *cluster, ngx_uint_t i,
+    ngx_http_proctor_redis_view_t *view, ngx_uint_t *slots);
+/* 1: a server of it is ready */
+ngx_uint_t ngx_http_proctor_redis_cluster_some(
+    const ngx_http_proctor_redis_cluster_t *cluster);
+
+/* ngx_http_proctor_redis_call.c */
+
+/* as ngx_http_proctor_redis_send(), of this very server */
+ngx_int_t ngx_http_proctor_redis_ask(ngx_http_proctor_redis_t *redis,
+    ngx_http_proctor_redis_call_t *call,
+    const ngx_http_proctor_redis_command_t *commands, ngx_uint_t n);
+void ngx_http_proctor_redis_stats_add(ngx_http_proctor_redis_stats_t *to,
+    const ngx_http_proctor_redis_stats_t *from);
 
 /* ngx_http_proctor_redis_op.c */
 
@@ -289,6 +344,12 @@ void ngx_http_proctor_redis_reply_reset(ngx_http_proctor_redis_t *redis);
 /* copies the operation's replies, which so survive this read */
 ngx_int_t ngx_http_proctor_redis_reply_hold(
     ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_op_t *op);
+proctor_arena_t *ngx_http_proctor_redis_reply_arena(
+    ngx_http_proctor_redis_t *redis);
+/* all of it; NGX_ERROR: out of memory, or too large */
+ngx_int_t ngx_http_proctor_redis_reply_copy(proctor_arena_t *arena,
+    ngx_http_proctor_redis_reply_t *to,
+    const ngx_http_proctor_redis_reply_t *from);
 /* the upper-case word that an error begins with, as far as it is one */
 size_t ngx_http_proctor_redis_reply_word(const proctor_str_t *error);
 

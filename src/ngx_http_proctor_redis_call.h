@@ -58,7 +58,9 @@ struct ngx_http_proctor_redis_reply_s {
     ngx_http_proctor_redis_reply_t *element; /* the elements themselves */
 };
 
-/* One command.  With a script: argv is numkeys, keys, arguments. */
+/* One command.  With a script: argv is numkeys, keys, arguments.  Else a key is
+   its first argument, and without an argument it has none.  All keys of one
+   command have one hash tag. */
 
 typedef struct {
     const proctor_str_t *argv;
@@ -105,7 +107,8 @@ typedef struct {
     ngx_uint_t declined; /* calls, while it was not ready */
     ngx_uint_t busy;     /* calls, over a limit */
     ngx_uint_t suspected;
-    ngx_uint_t resent; /* scripts that the server had forgotten */
+    ngx_uint_t resent;    /* scripts that the server had forgotten */
+    ngx_uint_t redirects; /* of commands, by a cluster's servers */
     ngx_uint_t errors[NGX_HTTP_PROCTOR_REDIS_STATUSES];
 } ngx_http_proctor_redis_stats_t;
 
@@ -117,6 +120,7 @@ typedef struct {
     ngx_str_t at;   /* that is, or was, connected */
     ngx_uint_t pending;
     const ngx_http_proctor_redis_stats_t *stats;
+    unsigned some : 1; /* some calls are taken; all, when it is ready */
 } ngx_http_proctor_redis_view_t;
 
 /* NULL: out of memory */
@@ -129,6 +133,11 @@ void ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis);
 ngx_uint_t ngx_http_proctor_redis_takes(ngx_http_proctor_redis_t *redis);
 void ngx_http_proctor_redis_view(
     const ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_view_t *view);
+/* of a cluster, server by server, and how many slots it has; NGX_DECLINED: there
+   is none of that number; NGX_DONE: nor of any after that */
+ngx_int_t ngx_http_proctor_redis_view_node(
+    const ngx_http_proctor_redis_t *redis, ngx_uint_t i,
+    ngx_http_proctor_redis_view_t *view, ngx_uint_t *slots);
 
 /*
  * All commands in one round trip, in order; nothing of them is kept.  `call`
@@ -143,9 +152,11 @@ ngx_int_t ngx_http_proctor_redis_send(ngx_http_proctor_redis_t *redis,
     const ngx_http_proctor_redis_command_t *commands, ngx_uint_t n);
 /* the handler will not be called; the commands stay sent */
 void ngx_http_proctor_redis_cancel(ngx_http_proctor_redis_call_t *call);
-/* whose replies these are: another's after a restart, or when another server
-   took this one's place; zeros: it does not say */
-const char *ngx_http_proctor_redis_run(const ngx_http_proctor_redis_t *redis);
+/* whose replies on this key these are: another's after a restart, or when
+   another server took this one's place; zeros: it does not say.  NULL: whose
+   those on any key.  Until the next question */
+const char *ngx_http_proctor_redis_run(
+    const ngx_http_proctor_redis_t *redis, const proctor_str_t *key);
 /* "reply", "timeout", "readonly" */
 const char *ngx_http_proctor_redis_word(ngx_http_proctor_redis_status_e status);
 

@@ -14,6 +14,7 @@
 
 typedef enum {
     NGX_HTTP_PROCTOR_REDIS_TEXT = 0,
+    NGX_HTTP_PROCTOR_REDIS_SWITCH,
     NGX_HTTP_PROCTOR_REDIS_NUMBER,
     NGX_HTTP_PROCTOR_REDIS_MSEC,
     NGX_HTTP_PROCTOR_REDIS_SIZE
@@ -31,6 +32,7 @@ typedef struct {
     ngx_str_t user;
     ngx_str_t password_file;
     ngx_int_t db;
+    ngx_int_t cluster;
     ngx_int_t connect_timeout;
     ngx_int_t timeout;
     ngx_int_t max_pending;
@@ -60,6 +62,8 @@ static const ngx_http_proctor_redis_option_t
             ngx_http_proctor_redis_option(password_file), 1, NGX_MAX_PATH },
         { ngx_string("db="), NGX_HTTP_PROCTOR_REDIS_NUMBER,
             ngx_http_proctor_redis_option(db), 0, 1000000 },
+        { ngx_string("cluster="), NGX_HTTP_PROCTOR_REDIS_SWITCH,
+            ngx_http_proctor_redis_option(cluster), 0, 1 },
         { ngx_string("connect_timeout="), NGX_HTTP_PROCTOR_REDIS_MSEC,
             ngx_http_proctor_redis_option(connect_timeout), 1, 60000 },
         { ngx_string("timeout="), NGX_HTTP_PROCTOR_REDIS_MSEC,
@@ -105,6 +109,10 @@ ngx_http_proctor_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "has a user without a password_file";
     }
 
+    if (options.cluster && options.db != 0) {
+        return "has a db, and a cluster has only one";
+    }
+
     if (options.password_file.len != 0
         && ngx_http_proctor_redis_conf_password(
                cf, &options.password_file, &redis->password)
@@ -114,6 +122,7 @@ ngx_http_proctor_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     redis->user = options.user;
     redis->db = options.db;
+    redis->cluster = options.cluster;
     redis->connect_timeout = options.connect_timeout;
     redis->timeout = options.timeout;
     redis->max_pending = options.max_pending;
@@ -185,7 +194,13 @@ ngx_http_proctor_redis_conf_option(
                                                                     : NGX_OK;
     }
 
-    if (option->kind == NGX_HTTP_PROCTOR_REDIS_MSEC) {
+    if (option->kind == NGX_HTTP_PROCTOR_REDIS_SWITCH) {
+        n = (value.len == 2 && ngx_memcmp(value.data, "on", 2) == 0) ? 1
+            : (value.len == 3 && ngx_memcmp(value.data, "off", 3) == 0)
+                ? 0
+                : NGX_ERROR;
+
+    } else if (option->kind == NGX_HTTP_PROCTOR_REDIS_MSEC) {
         n = ngx_parse_time(&value, 0);
 
     } else if (option->kind == NGX_HTTP_PROCTOR_REDIS_SIZE) {

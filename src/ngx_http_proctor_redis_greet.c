@@ -9,6 +9,9 @@
 static ngx_int_t ngx_http_proctor_redis_greeting_fits(
     ngx_http_proctor_redis_t *redis, const char *command,
     const ngx_http_proctor_redis_reply_t *reply, const proctor_str_t *expected);
+static void ngx_http_proctor_redis_greeting_slots(
+    ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_reply_t *reply);
 
 
 static const proctor_str_t ngx_http_proctor_redis_ok = proctor_str("OK");
@@ -18,7 +21,7 @@ static const proctor_str_t ngx_http_proctor_redis_hello = proctor_str("PONG");
 /*
  * [AUTH] [SELECT] PING, CLIENT SETNAME, SCRIPT LOAD..., INFO twice: one write,
  * one read.  Which replies stand where is known from the configuration
- * alone.
+ * alone.  Of a cluster any server may be asked who has which slot.
  */
 
 ngx_int_t
@@ -85,6 +88,10 @@ ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis)
 
     ngx_http_proctor_redis_role_ask(&commands[n++]);
 
+    if (redis->cluster != NULL) {
+        ngx_http_proctor_redis_cluster_question(&commands[n++]);
+    }
+
     rc = ngx_http_proctor_redis_op_send(redis, &redis->handshake, commands, n);
 
     if (redis->bytes != NULL) {
@@ -144,10 +151,29 @@ ngx_http_proctor_redis_greeted(void *data,
         }
     }
 
-    if (ngx_http_proctor_redis_role(redis, &replies[1]) == NGX_OK) {
+    if (redis->cluster != NULL) {
+        ngx_http_proctor_redis_greeting_slots(redis, &replies[2]);
+
+    } else if (ngx_http_proctor_redis_role(redis, &replies[1]) == NGX_OK) {
         ngx_http_proctor_redis_role_run(redis, &replies[0], &replies[1]);
         ngx_http_proctor_redis_ready(redis);
     }
+}
+
+
+static void
+ngx_http_proctor_redis_greeting_slots(ngx_http_proctor_redis_t *redis,
+    const ngx_http_proctor_redis_reply_t *reply)
+{
+    if (ngx_http_proctor_redis_slots(redis->cluster, redis->at->host, reply)
+        != NGX_OK) {
+        ngx_http_proctor_redis_doom(redis, NGX_HTTP_PROCTOR_REDIS_DOWN,
+            "%V does not say who has which slot",
+            ngx_http_proctor_redis_name(redis));
+        return;
+    }
+
+    ngx_http_proctor_redis_ready(redis);
 }
 
 

@@ -122,6 +122,8 @@ ngx_http_proctor_redis_error(ngx_http_proctor_redis_t *redis,
     redis->stats.errors[reply->error]++;
 
     if (redis->state < NGX_HTTP_PROCTOR_REDIS_SUSPECT
+        || (reply->error == NGX_HTTP_PROCTOR_REDIS_CLUSTER
+            && redis->conf->cluster)
         || (*said != 0 && ngx_time() - *said < NGX_HTTP_PROCTOR_REDIS_REPEAT)) {
         return;
     }
@@ -132,7 +134,7 @@ ngx_http_proctor_redis_error(ngx_http_proctor_redis_t *redis,
         "proctor redis: %V answers %*s: %s", &redis->conf->name,
         ngx_http_proctor_redis_reply_word(&reply->str), reply->str.data,
         (reply->error == NGX_HTTP_PROCTOR_REDIS_CLUSTER)
-            ? "a cluster is not supported"
+            ? "a cluster needs cluster=on"
             : "such calls are taken as failed");
 }
 

@@ -26,11 +26,6 @@ typedef struct {
 
 static ngx_http_proctor_redis_status_e ngx_http_proctor_redis_reply_error(
     const proctor_str_t *error);
-static proctor_arena_t *ngx_http_proctor_redis_reply_arena(
-    ngx_http_proctor_redis_t *redis);
-static ngx_int_t ngx_http_proctor_redis_reply_copy(proctor_arena_t *arena,
-    ngx_http_proctor_redis_reply_t *to,
-    const ngx_http_proctor_redis_reply_t *from);
 
 
 /* the first one that fits; the last one fits all */
@@ -71,7 +66,7 @@ ngx_http_proctor_redis_reply_init(ngx_http_proctor_redis_t *redis)
 }
 
 
-static proctor_arena_t *
+proctor_arena_t *
 ngx_http_proctor_redis_reply_arena(ngx_http_proctor_redis_t *redis)
 {
     return proctor_arena_create(
@@ -212,7 +207,7 @@ ngx_http_proctor_redis_reply_hold(
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_proctor_redis_reply_copy(proctor_arena_t *arena,
     ngx_http_proctor_redis_reply_t *to,
     const ngx_http_proctor_redis_reply_t *from)

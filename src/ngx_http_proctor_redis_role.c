@@ -221,7 +221,8 @@ ngx_http_proctor_redis_role_next(ngx_http_proctor_redis_t *redis)
 void
 ngx_http_proctor_redis_role_watch(ngx_http_proctor_redis_t *redis)
 {
-    if (redis->conf->npeers > 1 && !redis->watch.timer_set && !ngx_exiting) {
+    if (redis->conf->npeers > 1 && redis->cluster == NULL
+        && !redis->watch.timer_set && !ngx_exiting) {
         ngx_add_timer(&redis->watch, NGX_HTTP_PROCTOR_REDIS_WATCH);
     }
 }

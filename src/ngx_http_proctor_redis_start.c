@@ -23,17 +23,19 @@ static void ngx_http_proctor_redis_start_turn(
     ngx_http_proctor_redis_t *redis, ngx_msec_t left);
 
 
-void
-ngx_http_proctor_redis_start(ngx_http_proctor_redis_t *redis)
+ngx_msec_t
+ngx_http_proctor_redis_start_until(const ngx_http_proctor_redis_conf_t *conf)
 {
-    ngx_msec_t until;
-
     ngx_time_update();
 
-    until = ngx_current_msec
-            + ngx_min(
-                redis->conf->connect_timeout, NGX_HTTP_PROCTOR_REDIS_START_MAX);
+    return ngx_current_msec
+           + ngx_min(conf->connect_timeout, NGX_HTTP_PROCTOR_REDIS_START_MAX);
+}
 
+
+void
+ngx_http_proctor_redis_start(ngx_http_proctor_redis_t *redis, ngx_msec_t until)
+{
     for (;;) {
         while (ngx_http_proctor_redis_start_greets(redis)
                && (ngx_msec_int_t) (until - ngx_current_msec) > 0) {

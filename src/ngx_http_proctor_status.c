@@ -40,6 +40,8 @@ static void ngx_http_proctor_status_clock(ngx_http_proctor_status_t *status,
 static void ngx_http_proctor_status_gone(void *data);
 static ngx_int_t ngx_http_proctor_status_send(
     ngx_http_proctor_status_t *status);
+static u_char *ngx_http_proctor_status_nodes(
+    u_char *p, u_char *last, const ngx_http_proctor_status_t *status);
 static u_char *ngx_http_proctor_status_redis(
     u_char *p, u_char *last, ngx_http_proctor_status_t *status);
 static u_char *ngx_http_proctor_status_quotas(
@@ -327,9 +329,10 @@ ngx_http_proctor_status_redis(
     p = ngx_slprintf(p, last,
         ",\"pending\":%ui,\"connects\":%ui,\"losses\":%ui,\"calls\":%ui,"
         "\"replies\":%ui,\"timeouts\":%ui,\"late\":%ui,\"declined\":%ui,"
-        "\"shed\":%ui,\"suspected\":%ui,\"resent\":%ui,\"errors\":{",
+        "\"shed\":%ui,\"suspected\":%ui,\"resent\":%ui,\"redirects\":%ui,"
+        "\"errors\":{",
         view.pending, s->connects, s->losses, s->calls, s->replies, s->timeouts,
-        s->late, s->declined, s->busy, s->suspected, s->resent);
+        s->late, s->declined, s->busy, s->suspected, s->resent, s->redirects);
 
     for (i = NGX_HTTP_PROCTOR_REDIS_NOSCRIPT;
          i < NGX_HTTP_PROCTOR_REDIS_STATUSES; i++) {
@@ -338,7 +341,38 @@ ngx_http_proctor_status_redis(
             ngx_http_proctor_redis_word(i), s->errors[i]);
     }
 
-    return ngx_slprintf(p, last, "}}");
+    p = ngx_slprintf(p, last, "}");
+    p = ngx_http_proctor_status_nodes(p, last, status);
+
+    return ngx_slprintf(p, last, "}");
+}
+
+
+/* of a cluster */
+
+static u_char *
+ngx_http_proctor_status_nodes(
+    u_char *p, u_char *last, const ngx_http_proctor_status_t *status)
+{
+    ngx_int_t rc;
+    ngx_uint_t i, n, slots;
+    ngx_http_proctor_redis_view_t view;
+
+    for (i = 0, n = 0;; i++) {
+        rc = ngx_http_proctor_redis_view_node(status->redis, i, &view, &slots);
+
+        if (rc == NGX_DONE) {
+            return (n == 0) ? p : ngx_slprintf(p, last, "]");
+        }
+
+        if (rc == NGX_DECLINED) {
+            continue;
+        }
+
+        p = ngx_slprintf(p, last,
+            "%s{\"address\":\"%V\",\"state\":\"%s\",\"slots\":%ui}",
+            (n++ == 0) ? ",\"nodes\":[" : ",", &view.at, view.word, slots);
+    }
 }
 
 

@@ -91,7 +91,7 @@ for my $case (
 }
 
 is scalar($t->nginx->log_lines(qr/answers OOM/)), 1, 'an error is logged once';
-is scalar($t->nginx->log_lines(qr/MOVED: a cluster is not supported/)), 1,
+is scalar($t->nginx->log_lines(qr/MOVED: a cluster needs cluster=on/)), 1,
     '... a cluster by name';
 unlike slurp($t->home . '/error.log'), qr/unknown command|You|127\.0\.0\.1:638/,
     '... and none with its text';

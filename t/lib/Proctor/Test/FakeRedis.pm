@@ -1,7 +1,7 @@
 package Proctor::Test::FakeRedis;
 
-# A Redis that lies.  It answers what the test tells it to, on a unix socket,
-# in a process of its own.
+# A Redis that lies.  It answers what the test tells it to, on a unix socket (or,
+# with a port, there), in a process of its own.
 #
 #     my $fake = Proctor::Test::FakeRedis->new(dir => $dir);
 #     $fake->lie('PING', '-LOADING wait');      # from now on
@@ -10,7 +10,7 @@ package Proctor::Test::FakeRedis;
 #     $fake->count('PING');                     # how many came so far
 #     $fake->stop;
 #
-# A lie is a reply line, or: raw (bytes), twice (the honest reply two times),
+# A lie is a reply line (after: so many seconds later), or: raw (bytes), twice (the honest reply two times),
 # silent, close, reset (half of a reply, then RST), drip (the honest reply, a
 # byte at a time each `drip` seconds), endless (bytes without an end), early
 # (the honest reply, before and unasked for).  It holds for connections that
@@ -21,6 +21,7 @@ use strict;
 use warnings;
 
 use IO::Select;
+use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP;
 use POSIX ();
@@ -45,6 +46,9 @@ sub new {
         IO::Socket::UNIX->new(Local => $_, Listen => 64)
             // die "$_: $!\n"
     } @$self{qw(socket control)};
+    $listen[0] = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+        LocalPort => $self->{port}, Listen => 64, ReuseAddr => 1)
+        // die "$self->{port}: $!\n" if $self->{port};
 
     $self->{pid} = fork // die "fork: $!\n";
     unless ($self->{pid}) {
@@ -221,7 +225,8 @@ sub answer {
     return if $lie->{silent};
 
     push @$out,
-        exists $lie->{line} ? { bytes => "$lie->{line}\r\n" }
+        exists $lie->{line} ? { bytes => "$lie->{line}\r\n",
+            at => time + ($lie->{after} // 0) }
         : exists $lie->{raw} ? { bytes => $lie->{raw} }
         : $lie->{twice} ? { bytes => $true x 2 }
         : $lie->{later} ? ({ bytes => $true },
