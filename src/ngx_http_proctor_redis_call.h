@@ -133,8 +133,8 @@ void ngx_http_proctor_redis_destroy(ngx_http_proctor_redis_t *redis);
 ngx_uint_t ngx_http_proctor_redis_takes(ngx_http_proctor_redis_t *redis);
 void ngx_http_proctor_redis_view(
     const ngx_http_proctor_redis_t *redis, ngx_http_proctor_redis_view_t *view);
-/* of a cluster, server by server, and how many slots it has; NGX_DECLINED: there
-   is none of that number; NGX_DONE: nor of any after that */
+/* of a cluster, server by server, and how many slots it has; NGX_DECLINED:
+   there is none of that number; NGX_DONE: nor of any after that */
 ngx_int_t ngx_http_proctor_redis_view_node(
     const ngx_http_proctor_redis_t *redis, ngx_uint_t i,
     ngx_http_proctor_redis_view_t *view, ngx_uint_t *slots);
