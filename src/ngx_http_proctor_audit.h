@@ -132,7 +132,9 @@ struct ngx_http_proctor_audit_s {
     size_t used;
     u_char *owed; /* outcomes that could not be written yet */
     size_t nowed;
-    struct ngx_http_proctor_audit_who_s *who; /* audit_record.c's */
+    struct ngx_http_proctor_audit_who_s *who; /* audit_record.c's, */
+    int64_t time_us;                          /* as are these */
+    char time[PROCTOR_TIME_LEN];
 
     ngx_event_t turn;    /* of the event loop: its end */
     ngx_queue_t held;    /* answers whose outcomes are in `lines` */

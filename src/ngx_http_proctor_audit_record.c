@@ -35,8 +35,8 @@ typedef struct {
 
 
 static void ngx_http_proctor_audit_record_begin(
-    ngx_http_proctor_audit_parts_t *parts, ngx_http_proctor_ctx_t *ctx,
-    const char *kind);
+    ngx_http_proctor_audit_parts_t *parts, ngx_http_proctor_audit_t *audit,
+    ngx_http_proctor_ctx_t *ctx, const char *kind);
 static void ngx_http_proctor_audit_record_id(
     ngx_http_proctor_audit_parts_t *parts, ngx_http_proctor_audit_t *audit,
     ngx_http_proctor_ctx_t *ctx);
@@ -103,7 +103,7 @@ ngx_http_proctor_audit_record_call(
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
-    ngx_http_proctor_audit_record_begin(&parts, ctx,
+    ngx_http_proctor_audit_record_begin(&parts, mcf->worker->audit, ctx,
         (ctx->operation != NULL && ctx->operation->durable) ? "denied"
                                                             : "call");
     ngx_http_proctor_audit_record_what(r, ctx, mcf->worker->audit, &parts);
@@ -127,7 +127,8 @@ ngx_http_proctor_audit_record_intent(
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
-    ngx_http_proctor_audit_record_begin(&parts, ctx, "intent");
+    ngx_http_proctor_audit_record_begin(
+        &parts, mcf->worker->audit, ctx, "intent");
     ngx_http_proctor_audit_record_id(&parts, mcf->worker->audit, ctx);
     ngx_http_proctor_audit_record_what(r, ctx, mcf->worker->audit, &parts);
     ngx_http_proctor_audit_record_verdict(ctx, &parts.record);
@@ -149,7 +150,8 @@ ngx_http_proctor_audit_record_outcome(ngx_http_request_t *r,
 
     mcf = ngx_http_get_module_main_conf(r, ngx_http_proctor_module);
 
-    ngx_http_proctor_audit_record_begin(&parts, ctx, "outcome");
+    ngx_http_proctor_audit_record_begin(
+        &parts, mcf->worker->audit, ctx, "outcome");
     ngx_http_proctor_audit_record_id(&parts, mcf->worker->audit, ctx);
     ngx_http_proctor_audit_record_verdict(ctx, &parts.record);
     ngx_http_proctor_audit_record_answer(r, ctx, &parts.record);
@@ -190,15 +192,25 @@ ngx_http_proctor_audit_record_late(
 }
 
 
+/* nginx's clock has milliseconds: many records have one and the same time */
+
 static void
 ngx_http_proctor_audit_record_begin(ngx_http_proctor_audit_parts_t *parts,
-    ngx_http_proctor_ctx_t *ctx, const char *kind)
+    ngx_http_proctor_audit_t *audit, ngx_http_proctor_ctx_t *ctx,
+    const char *kind)
 {
     proctor_audit_record_t *record = &parts->record;
 
     ngx_memzero(record, sizeof(proctor_audit_record_t));
 
     record->time_us = ngx_http_proctor_audit_record_now();
+    record->time = audit->time;
+
+    if (record->time_us != audit->time_us) {
+        audit->time_us = record->time_us;
+        (void) proctor_time_format(audit->time, record->time_us);
+    }
+
     record->kind.data = kind;
     record->kind.len = ngx_strlen(kind);
     record->rid = ngx_http_proctor_audit_record_str(&ctx->rid);

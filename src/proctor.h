@@ -371,7 +371,8 @@ const proctor_account_t *proctor_teams_account(
 #define PROCTOR_AUDIT_WHO_MAX 900
 
 typedef struct {
-    int64_t time_us;    /* Unix microseconds */
+    int64_t time_us;  /* Unix microseconds */
+    const char *time; /* as text, PROCTOR_TIME_LEN bytes; NULL: not made yet */
     proctor_str_t kind; /* call | denied | intent | outcome */
     proctor_str_t rid;  /* request id */
     proctor_str_t id;   /* of an intent and its outcome:

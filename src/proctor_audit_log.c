@@ -28,22 +28,22 @@
 
 
 typedef struct {
-    proctor_str_t key; /* with all that stands between two members */
-    size_t offset;
-    size_t max; /* bytes of its escaped text */
-} proctor_audit_field_t;
-
-typedef struct {
     char *pos;
     char cuts[PROCTOR_AUDIT_CUTS]; /* ,"path","query" */
     char *cuts_end;
 } proctor_audit_line_t;
 
 
-static void proctor_audit_log_fields(proctor_audit_line_t *line,
-    const proctor_audit_record_t *record, const proctor_audit_field_t *fields);
+static void proctor_audit_log_call(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record);
+static void proctor_audit_log_caller(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record);
+static void proctor_audit_log_what(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record);
+static void proctor_audit_log_why(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record);
 static void proctor_audit_log_text(proctor_audit_line_t *line,
-    const proctor_audit_field_t *field, const proctor_str_t *text);
+    const proctor_str_t *text, size_t max, const char *name, size_t len);
 static int proctor_audit_log_escape(
     proctor_audit_line_t *line, const proctor_str_t *text, size_t max);
 static void proctor_audit_log_cut(
@@ -83,29 +83,14 @@ static char *proctor_audit_log_copy(char *dst, const char *s, size_t len);
     _(decision, 16) _(reason, 48) _(detail, 320) _(result, 16) _(cache, 16)    \
     _(created, 96)
 
+/* the key is a constant of known length, and so no call of memcpy() */
 #define proctor_audit_field(name, max)                                         \
-    { proctor_str(",\"" #name "\":\""),                                        \
-        offsetof(proctor_audit_record_t, name), max },
-
-static const proctor_audit_field_t proctor_audit_call[] = {
-    PROCTOR_AUDIT_CALL(proctor_audit_field)
-    { { NULL, 0 }, 0, 0 }
-};
-
-static const proctor_audit_field_t proctor_audit_who[] = {
-    PROCTOR_AUDIT_WHO(proctor_audit_field)
-    { { NULL, 0 }, 0, 0 }
-};
-
-static const proctor_audit_field_t proctor_audit_what[] = {
-    PROCTOR_AUDIT_WHAT(proctor_audit_field)
-    { { NULL, 0 }, 0, 0 }
-};
-
-static const proctor_audit_field_t proctor_audit_why[] = {
-    PROCTOR_AUDIT_WHY(proctor_audit_field)
-    { { NULL, 0 }, 0, 0 }
-};
+    if (record->name.data != NULL) {                                           \
+        line->pos =                                                            \
+            proctor_audit_log_put(line->pos, ",\"" #name "\":\"");             \
+        proctor_audit_log_text(                                                \
+            line, &record->name, max, #name, sizeof(#name) - 1);               \
+    }
 /* clang-format on */
 
 #define PROCTOR_AUDIT_HEAD     "{\"v\":1,\"time\":\""
@@ -171,23 +156,26 @@ proctor_audit_log_format(const proctor_audit_record_t *record, char *buf)
     line.cuts_end = line.cuts;
 
     line.pos = proctor_audit_log_put(buf, PROCTOR_AUDIT_HEAD);
-    line.pos = proctor_time_format(line.pos, record->time_us);
+    line.pos =
+        (record->time != NULL)
+            ? proctor_audit_log_copy(line.pos, record->time, PROCTOR_TIME_LEN)
+            : proctor_time_format(line.pos, record->time_us);
     *line.pos++ = '"';
 
-    proctor_audit_log_fields(&line, record, proctor_audit_call);
+    proctor_audit_log_call(&line, record);
 
     if (record->who.data != NULL) {
         line.pos =
             proctor_audit_log_copy(line.pos, record->who.data, record->who.len);
 
     } else {
-        proctor_audit_log_fields(&line, record, proctor_audit_who);
+        proctor_audit_log_caller(&line, record);
     }
 
-    proctor_audit_log_fields(&line, record, proctor_audit_what);
+    proctor_audit_log_what(&line, record);
     proctor_audit_log_targets(&line, record);
     proctor_audit_log_body(&line, record);
-    proctor_audit_log_fields(&line, record, proctor_audit_why);
+    proctor_audit_log_why(&line, record);
     proctor_audit_log_numbers(&line, record);
 
     if (record->body.data != NULL) {
@@ -216,39 +204,50 @@ proctor_audit_log_who(const proctor_audit_record_t *record, char *buf)
     line.pos = buf;
     line.cuts_end = line.cuts;
 
-    proctor_audit_log_fields(&line, record, proctor_audit_who);
+    proctor_audit_log_caller(&line, record);
 
     return (line.cuts_end == line.cuts) ? (size_t) (line.pos - buf) : 0;
 }
 
 
 static void
-proctor_audit_log_fields(proctor_audit_line_t *line,
-    const proctor_audit_record_t *record, const proctor_audit_field_t *fields)
+proctor_audit_log_call(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record)
 {
-    const proctor_str_t *text;
-    const proctor_audit_field_t *field;
-
-    for (field = fields; field->key.data != NULL; field++) {
-        text = (const proctor_str_t *) ((const char *) record + field->offset);
-
-        if (text->data != NULL) {
-            proctor_audit_log_text(line, field, text);
-        }
-    }
+    PROCTOR_AUDIT_CALL(proctor_audit_field)
 }
 
 
 static void
-proctor_audit_log_text(proctor_audit_line_t *line,
-    const proctor_audit_field_t *field, const proctor_str_t *text)
+proctor_audit_log_caller(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record)
 {
-    line->pos =
-        proctor_audit_log_copy(line->pos, field->key.data, field->key.len);
+    PROCTOR_AUDIT_WHO(proctor_audit_field)
+}
 
-    if (!proctor_audit_log_escape(line, text, field->max)) {
-        /* the key without its comma, quotes, colon and quote */
-        proctor_audit_log_cut(line, field->key.data + 2, field->key.len - 5);
+
+static void
+proctor_audit_log_what(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record)
+{
+    PROCTOR_AUDIT_WHAT(proctor_audit_field)
+}
+
+
+static void
+proctor_audit_log_why(
+    proctor_audit_line_t *line, const proctor_audit_record_t *record)
+{
+    PROCTOR_AUDIT_WHY(proctor_audit_field)
+}
+
+
+static void
+proctor_audit_log_text(proctor_audit_line_t *line, const proctor_str_t *text,
+    size_t max, const char *name, size_t len)
+{
+    if (!proctor_audit_log_escape(line, text, max)) {
+        proctor_audit_log_cut(line, name, len);
     }
 }
 
