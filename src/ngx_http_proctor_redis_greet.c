@@ -6,6 +6,35 @@
 #include "ngx_http_proctor_redis.h"
 
 
+/* until it was sent: its commands, and what of their arguments is no constant */
+
+typedef struct {
+    ngx_uint_t n;
+    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_REDIS_BATCH];
+    proctor_str_t auth[3];
+    proctor_str_t select[2];
+    proctor_str_t setname[3];
+    proctor_str_t script[NGX_HTTP_PROCTOR_REDIS_SCRIPTS][3];
+    u_char db[NGX_INT_T_LEN];
+    u_char name[64];
+} ngx_http_proctor_redis_greeting_t;
+
+_Static_assert(
+    7 + NGX_HTTP_PROCTOR_REDIS_SCRIPTS <= NGX_HTTP_PROCTOR_REDIS_BATCH,
+    "the longest greeting is one operation");
+
+
+static void ngx_http_proctor_redis_greeting_add(
+    ngx_http_proctor_redis_greeting_t *g, const proctor_str_t *argv,
+    ngx_uint_t argc);
+static void ngx_http_proctor_redis_greeting_user(
+    ngx_http_proctor_redis_greeting_t *g,
+    const ngx_http_proctor_redis_conf_t *conf);
+static void ngx_http_proctor_redis_greeting_worker(
+    ngx_http_proctor_redis_greeting_t *g);
+static void ngx_http_proctor_redis_greeting_scripts(
+    ngx_http_proctor_redis_greeting_t *g,
+    const ngx_http_proctor_redis_conf_t *conf);
 static ngx_int_t ngx_http_proctor_redis_greeting_fits(
     ngx_http_proctor_redis_t *redis, const char *command,
     const ngx_http_proctor_redis_reply_t *reply, const proctor_str_t *expected);
@@ -27,78 +56,108 @@ static const proctor_str_t ngx_http_proctor_redis_hello = proctor_str("PONG");
 ngx_int_t
 ngx_http_proctor_redis_greet(ngx_http_proctor_redis_t *redis)
 {
-    u_char db[NGX_INT_T_LEN], name[64];
     ngx_int_t rc;
-    ngx_uint_t i, n;
-    proctor_str_t auth[3], select[2], script[NGX_HTTP_PROCTOR_REDIS_SCRIPTS][3];
-    ngx_http_proctor_redis_command_t commands[NGX_HTTP_PROCTOR_REDIS_BATCH];
-    ngx_http_proctor_redis_conf_t *conf = redis->conf;
+    ngx_http_proctor_redis_greeting_t g;
 
-    proctor_str_t ping[] = { proctor_str("PING") };
-    proctor_str_t info[] = { proctor_str("INFO"), proctor_str("server") };
-    proctor_str_t setname[] = { proctor_str("CLIENT"), proctor_str("SETNAME"),
-        { (char *) name, 0 } };
+    static const proctor_str_t ping[] = { proctor_str("PING") };
+    static const proctor_str_t info[] = { proctor_str("INFO"),
+        proctor_str("server") };
 
-    ngx_memzero(commands, sizeof(commands));
-    n = 0;
+    ngx_memzero(g.commands, sizeof(g.commands));
+    g.n = 0;
 
-    if (conf->password.len != 0) {
-        auth[0] = (proctor_str_t) proctor_str("AUTH");
-        auth[1] = (proctor_str_t){ (char *) conf->user.data, conf->user.len };
-        auth[2] =
-            (proctor_str_t){ (char *) conf->password.data, conf->password.len };
-
-        if (conf->user.len == 0) {
-            auth[1] = auth[2];
-        }
-
-        commands[n].argv = auth;
-        commands[n++].argc = (conf->user.len == 0) ? 2 : 3;
-    }
-
-    if (conf->db != 0) {
-        select[0] = (proctor_str_t) proctor_str("SELECT");
-        select[1].data = (char *) db;
-        select[1].len = ngx_sprintf(db, "%ui", conf->db) - db;
-
-        commands[n].argv = select;
-        commands[n++].argc = 2;
-    }
-
-    commands[n].argv = ping;
-    commands[n++].argc = 1;
-
-    setname[2].len =
-        ngx_sprintf(name, "proctor-%ui-%P", ngx_worker, ngx_pid) - name;
-
-    commands[n].argv = setname;
-    commands[n++].argc = 3;
-
-    for (i = 0; i < conf->nscripts; i++) {
-        script[i][0] = (proctor_str_t) proctor_str("SCRIPT");
-        script[i][1] = (proctor_str_t) proctor_str("LOAD");
-        script[i][2] = conf->scripts[i].text;
-
-        commands[n].argv = script[i];
-        commands[n++].argc = 3;
-    }
-
-    commands[n].argv = info;
-    commands[n++].argc = 2;
-
-    ngx_http_proctor_redis_role_ask(&commands[n++]);
+    ngx_http_proctor_redis_greeting_user(&g, redis->conf);
+    ngx_http_proctor_redis_greeting_add(&g, ping, 1);
+    ngx_http_proctor_redis_greeting_worker(&g);
+    ngx_http_proctor_redis_greeting_scripts(&g, redis->conf);
+    ngx_http_proctor_redis_greeting_add(&g, info, 2);
+    ngx_http_proctor_redis_role_ask(&g.commands[g.n++]);
 
     if (redis->cluster != NULL) {
-        ngx_http_proctor_redis_cluster_question(&commands[n++]);
+        ngx_http_proctor_redis_cluster_question(&g.commands[g.n++]);
     }
 
-    rc = ngx_http_proctor_redis_op_send(redis, &redis->handshake, commands, n);
+    rc = ngx_http_proctor_redis_op_send(
+        redis, &redis->handshake, g.commands, g.n);
 
     if (redis->bytes != NULL) {
         ngx_explicit_memzero(redis->bytes, redis->size);
     }
 
     return rc;
+}
+
+
+static void
+ngx_http_proctor_redis_greeting_add(ngx_http_proctor_redis_greeting_t *g,
+    const proctor_str_t *argv, ngx_uint_t argc)
+{
+    g->commands[g->n].argv = argv;
+    g->commands[g->n++].argc = argc;
+}
+
+
+/* who asks, and for which of its databases */
+
+static void
+ngx_http_proctor_redis_greeting_user(ngx_http_proctor_redis_greeting_t *g,
+    const ngx_http_proctor_redis_conf_t *conf)
+{
+    ngx_uint_t n;
+
+    if (conf->password.len != 0) {
+        n = 0;
+        g->auth[n++] = (proctor_str_t) proctor_str("AUTH");
+
+        if (conf->user.len != 0) {
+            g->auth[n++] =
+                (proctor_str_t){ (char *) conf->user.data, conf->user.len };
+        }
+
+        g->auth[n++] =
+            (proctor_str_t){ (char *) conf->password.data, conf->password.len };
+
+        ngx_http_proctor_redis_greeting_add(g, g->auth, n);
+    }
+
+    if (conf->db != 0) {
+        g->select[0] = (proctor_str_t) proctor_str("SELECT");
+        g->select[1].data = (char *) g->db;
+        g->select[1].len = ngx_sprintf(g->db, "%ui", conf->db) - g->db;
+
+        ngx_http_proctor_redis_greeting_add(g, g->select, 2);
+    }
+}
+
+
+/* for whoever looks at CLIENT LIST */
+
+static void
+ngx_http_proctor_redis_greeting_worker(ngx_http_proctor_redis_greeting_t *g)
+{
+    g->setname[0] = (proctor_str_t) proctor_str("CLIENT");
+    g->setname[1] = (proctor_str_t) proctor_str("SETNAME");
+    g->setname[2].data = (char *) g->name;
+    g->setname[2].len =
+        ngx_sprintf(g->name, "proctor-%ui-%P", ngx_worker, ngx_pid) - g->name;
+
+    ngx_http_proctor_redis_greeting_add(g, g->setname, 3);
+}
+
+
+static void
+ngx_http_proctor_redis_greeting_scripts(ngx_http_proctor_redis_greeting_t *g,
+    const ngx_http_proctor_redis_conf_t *conf)
+{
+    ngx_uint_t i;
+
+    for (i = 0; i < conf->nscripts; i++) {
+        g->script[i][0] = (proctor_str_t) proctor_str("SCRIPT");
+        g->script[i][1] = (proctor_str_t) proctor_str("LOAD");
+        g->script[i][2] = conf->scripts[i].text;
+
+        ngx_http_proctor_redis_greeting_add(g, g->script[i], 3);
+    }
 }
 
 
